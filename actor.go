@@ -1,0 +1,95 @@
+package roster
+
+import (
+	"context"
+	"net/netip"
+	"time"
+)
+
+// ActorKind tells what kind of caller acts.
+type ActorKind string
+
+// The kinds of actors.
+const (
+	ActorSystem ActorKind = "system" // trusted Go code; also when the context carries no actor
+	ActorUser   ActorKind = "user"   // a person through the user endpoints, signed in or not
+	ActorAdmin  ActorKind = "admin"  // a person through the admin endpoints
+	ActorCLI    ActorKind = "cli"
+	ActorImport ActorKind = "import"
+)
+
+// Actor is who asks: put into the context by the routes and by the command line, judged by the operations, and
+// carried by every event.
+type Actor struct {
+	Kind ActorKind
+	ID   ID // zero when nobody is signed in
+	SID  ID // the session; zero without one
+
+	// When the person last proved a secret, and how ("pwd", "otp", …); of the session.
+	AuthTime time.Time
+	AMR      []string
+
+	IP        string // the address as the transport saw it; "" when there is none
+	UserAgent string
+	RequestID string
+
+	OnBehalfOf ID     // whom an administrator acts for
+	Reason     string // what an administrator gave as reason
+}
+
+// Trusted reports whether the actor is the program itself: it may do everything.
+func (a Actor) Trusted() bool {
+	switch a.Kind {
+	case ActorUser, ActorAdmin:
+		return false
+	case ActorSystem, ActorCLI, ActorImport:
+	}
+	return true
+}
+
+// Source is the address that limits count: an IPv4 address whole, IPv6 by its /64, IPv4 within IPv6 as IPv4,
+// without zone and port. It is "" without an address and "invalid" for one that does not parse.
+func (a Actor) Source() string {
+	if a.IP == "" {
+		return ""
+	}
+	addr, err := netip.ParseAddr(a.IP)
+	if err != nil {
+		withPort, portErr := netip.ParseAddrPort(a.IP)
+		if portErr != nil {
+			return "invalid"
+		}
+		addr = withPort.Addr()
+	}
+	addr = addr.Unmap().WithZone("")
+	if addr.Is4() {
+		return addr.String()
+	}
+	prefix, err := addr.Prefix(64)
+	if err != nil {
+		return "invalid"
+	}
+	return prefix.String()
+}
+
+type actorKey struct{}
+
+// WithActor returns a context in which the operations judge a as the caller.
+func WithActor(ctx context.Context, a Actor) context.Context {
+	return context.WithValue(ctx, actorKey{}, a)
+}
+
+// AsSystem returns a context in which the caller is the program itself, also behind RequireUser. The address,
+// user agent and request id of the present actor are kept for the record.
+func AsSystem(ctx context.Context) context.Context {
+	a := ActorFrom(ctx)
+	return WithActor(ctx, Actor{Kind: ActorSystem, IP: a.IP, UserAgent: a.UserAgent, RequestID: a.RequestID, OnBehalfOf: a.ID})
+}
+
+// ActorFrom returns who acts in ctx: the system when nobody was named.
+func ActorFrom(ctx context.Context) Actor {
+	if a, ok := ctx.Value(actorKey{}).(Actor); ok {
+		return a
+	}
+	return Actor{Kind: ActorSystem}
+}

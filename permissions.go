@@ -1,0 +1,75 @@
+package roster
+
+import (
+	"database/sql/driver"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Permissions is a user's list of permissions, sorted and without doubles. It is kept as a JSON array, since a
+// []string does not scan on SQLite.
+type Permissions []string
+
+// NewPermissions returns names sorted and without doubles.
+func NewPermissions(names ...string) Permissions {
+	p := slices.Clone(names)
+	slices.Sort(p)
+	return slices.Compact(p)
+}
+
+// Covers reports whether the list grants name. "a:*" covers "a" and everything below "a:" (likewise with "."),
+// "*" alone covers every name.
+func (p Permissions) Covers(name string) bool {
+	for _, held := range p {
+		if held == name || held == "*" {
+			return true
+		}
+		above, wild := strings.CutSuffix(held, "*")
+		if wild && (strings.HasPrefix(name, above) || name == strings.TrimRight(above, ":.")) {
+			return true
+		}
+	}
+	return false
+}
+
+// MarshalJSON writes an array, also for a nil list.
+func (p Permissions) MarshalJSON() ([]byte, error) {
+	if p == nil {
+		return []byte("[]"), nil
+	}
+	return json.Marshal([]string(p))
+}
+
+// Value implements driver.Valuer: JSON as text, which lib/pq needs with binary parameters.
+func (p Permissions) Value() (driver.Value, error) {
+	b, err := p.MarshalJSON()
+	return string(b), err
+}
+
+// Scan implements sql.Scanner.
+func (p *Permissions) Scan(src any) error {
+	var text []byte
+	switch v := src.(type) {
+	case nil:
+		*p = nil
+		return nil
+	case string:
+		text = []byte(v)
+	case []byte:
+		text = v
+	default:
+		return fmt.Errorf("scan permissions: unexpected type %T", src)
+	}
+	if string(text) == "[]" {
+		*p = Permissions{}
+		return nil
+	}
+	var names []string
+	if err := json.Unmarshal(text, &names); err != nil {
+		return fmt.Errorf("scan permissions: %w", err)
+	}
+	*p = names
+	return nil
+}

@@ -1,0 +1,46 @@
+package roster
+
+import "time"
+
+// Verdict answers whether something may be done now.
+type Verdict struct {
+	Allowed   bool
+	Limit     int
+	Remaining int
+	// RetryAfter is the rest of the wait when it may not; ResetAt is the same as a time.
+	RetryAfter time.Duration
+	ResetAt    time.Time
+	// Lane names the counter that refused. It is never told to clients.
+	Lane string
+}
+
+// Err returns nil for an allowed verdict, else too_many_requests with the rest of the wait.
+func (v Verdict) Err() error {
+	if v.Allowed {
+		return nil
+	}
+	return ErrTooManyRequests.WithRetryAfter(v.RetryAfter)
+}
+
+// Limit lets Max takes pass in a window that starts with the first.
+type Limit struct {
+	Max    int
+	Window time.Duration
+}
+
+// LoginFailure tells why a log-in failed, to hooks and logs; never to the person.
+type LoginFailure string
+
+// The reasons.
+const (
+	FailedUnknown     LoginFailure = "unknown"
+	FailedPassword    LoginFailure = "wrong_password"
+	FailedNoPassword  LoginFailure = "no_password"
+	FailedBanned      LoginFailure = "banned"
+	FailedArchived    LoginFailure = "archived"
+	FailedDeleted     LoginFailure = "deleted"
+	FailedNotVerified LoginFailure = "not_verified"
+	FailedThrottled   LoginFailure = "throttled"
+	FailedVetoed      LoginFailure = "vetoed"
+	FailedBackend     LoginFailure = "backend"
+)

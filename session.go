@@ -1,0 +1,117 @@
+package roster
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Credentials are what a person offers to log in. Several identifiers must all be of one user; a pointer to ""
+// is an identifier or a password that is never right, nil is none.
+type Credentials struct {
+	Login    *string // a username, an e-mail address or a phone number
+	Username *string
+	Email    *string
+	Phone    *string
+
+	Password *Secret
+
+	Captcha string // for hooks, unread
+	// Remember false keeps the session short: it ends 12 hours after its last use. nil means true.
+	Remember *bool
+}
+
+// PasswordCredentials are those of the usual form: a login of any kind and a password.
+func PasswordCredentials(login string, password Secret) Credentials {
+	return Credentials{Login: &login, Password: &password}
+}
+
+// Login is the answer to a successful log-in.
+type Login[U Model] struct {
+	User   U
+	Tokens *TokenPair
+}
+
+// IssueOptions tells IssueTokens how the person got in.
+type IssueOptions struct {
+	Via      Via      // "" means app
+	AMR      []string // how the secret was judged (RFC 8176: "pwd", "otp"); nil means "app"
+	Remember *bool
+	Captcha  string
+}
+
+// TokenPair is a session's access token and refresh token. Its JSON is the one place that shows them.
+type TokenPair struct {
+	AccessToken      Secret
+	ExpiresIn        time.Duration // of the access token
+	RefreshToken     Secret
+	RefreshExpiresIn time.Duration // until the session ends if it is not used
+	SessionID        ID
+}
+
+// MarshalJSON writes the members of RFC 6749, section 5.1, and the session's id; durations in whole seconds.
+func (p TokenPair) MarshalJSON() ([]byte, error) {
+	return json.Marshal(struct {
+		AccessToken      string `json:"access_token"`
+		TokenType        string `json:"token_type"`
+		ExpiresIn        int64  `json:"expires_in"`
+		RefreshToken     string `json:"refresh_token"`
+		RefreshExpiresIn int64  `json:"refresh_expires_in"`
+		SessionID        ID     `json:"session_id"`
+	}{
+		p.AccessToken.Reveal(), "Bearer", int64(p.ExpiresIn / time.Second),
+		p.RefreshToken.Reveal(), int64(p.RefreshExpiresIn / time.Second), p.SessionID,
+	})
+}
+
+// Claims are what a verified access token says (RFC 9068 with members of our own).
+type Claims struct {
+	Issuer    string
+	Subject   ID // the user
+	Audience  string
+	SessionID ID
+	TokenID   ID
+	IssuedAt  time.Time
+	NotBefore time.Time
+	ExpiresAt time.Time
+	// AuthTime is when a secret was last judged right; refreshing keeps it.
+	AuthTime time.Time
+	AMR      []string
+	// Epoch is the user's at issue, GlobalEpoch that of all users.
+	Epoch       int64
+	GlobalEpoch int64
+	// Permissions and Superuser are as they were at issue, for the program's convenience; guards ask the database.
+	Permissions Permissions
+	Superuser   bool
+	// Extra are the program's own claims.
+	Extra map[string]any
+}
+
+// RevokeReason tells why a session ended.
+type RevokeReason string
+
+// The reasons.
+const (
+	RevokedByLogout   RevokeReason = "logout"
+	RevokedByToken    RevokeReason = "revoked" // its refresh token was revoked
+	RevokedByOther    RevokeReason = "other"   // from another session of the user
+	RevokedAll        RevokeReason = "all"
+	RevokedByDelete   RevokeReason = "delete"
+	RevokedByPassword RevokeReason = "password"
+	RevokedByReuse    RevokeReason = "reuse"
+	RevokedByEviction RevokeReason = "evicted"
+	RevokedByAdmin    RevokeReason = "admin"
+	RevokedByState    RevokeReason = "state" // the user may not have a session any more
+)
+
+// Session is one log-in of a user.
+type Session struct {
+	ID         ID
+	UserID     ID
+	CreatedAt  time.Time
+	LastUsedAt time.Time
+	ExpiresAt  time.Time // its end if it is not used again
+	AuthTime   time.Time
+	AMR        []string
+	IP         string
+	UserAgent  string
+}
