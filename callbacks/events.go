@@ -1,0 +1,199 @@
+package callbacks
+
+import (
+	"time"
+
+	"github.com/roster-go/roster"
+)
+
+// Event is what every event carries: who did it, and when. Events never hold a password, hash, token or code.
+type Event struct {
+	Actor roster.Actor
+	At    time.Time
+}
+
+// Create tells of a new user. Before may change User; what it leaves is validated like any input.
+type Create[U any] struct {
+	Event
+	User    U
+	Via     roster.Via
+	Captcha string // what the client sent as proof of being human, unread
+}
+
+// Update tells of a changed user. Before may change User.
+type Update[U any] struct {
+	Event
+	Old     U
+	User    U
+	Changed []string // JSON names, sorted
+}
+
+// Delete tells of a deletion. User is the user as before, also after the data is gone.
+type Delete[U any] struct {
+	Event
+	User U
+	Mode roster.DeleteMode
+	Via  roster.Via
+}
+
+// Restore tells that a deactivated user is back.
+type Restore[U any] struct {
+	Event
+	User U
+}
+
+// SocialLink tells that an account at another provider was linked with a user.
+type SocialLink[U any] struct {
+	Event
+	User     U
+	Provider string
+	Subject  string
+}
+
+// SocialUnlink tells that such a link was taken away.
+type SocialUnlink[U any] struct {
+	Event
+	User     U
+	Provider string
+	Subject  string
+}
+
+// UsernameChange tells of a new username. Before may change New.
+type UsernameChange[U any] struct {
+	Event
+	User U
+	Old  string // "" when there was none
+	New  string // "" when it is cleared
+}
+
+// ContactKind is the kind of a contact.
+type ContactKind string
+
+// The kinds of contacts.
+const (
+	Email ContactKind = "email"
+	Phone ContactKind = "phone"
+)
+
+// ContactStep tells what happened to a contact.
+type ContactStep string
+
+// The steps of a change of contact.
+const (
+	ContactChanged ContactStep = "changed"
+	ContactRemoved ContactStep = "removed"
+)
+
+// ContactChange tells that the value of a contact changes.
+type ContactChange[U any] struct {
+	Event
+	User U
+	Kind ContactKind
+	Old  string // "" when there was none
+	New  string // "" when it is removed
+	Step ContactStep
+}
+
+// ConfirmedBy tells what proved a contact.
+type ConfirmedBy string
+
+// The ways to prove a contact.
+const (
+	ByLink          ConfirmedBy = "link"
+	ByFirstPassword ConfirmedBy = "first_password"
+)
+
+// EmailConfirm tells that an e-mail address was proven to be the user's.
+type EmailConfirm[U any] struct {
+	Event
+	User    U
+	Address string
+	By      ConfirmedBy
+}
+
+// PasswordChange tells that a user has a new password.
+type PasswordChange[U any] struct {
+	Event
+	User U
+	Kind roster.PasswordKind
+}
+
+// PasswordRequestKind tells what a requested link is for.
+type PasswordRequestKind string
+
+// The kinds of requested links.
+const (
+	RequestFirst PasswordRequestKind = "first" // to set a first password
+)
+
+// PasswordResetRequest tells that a link was made by which a password can be set.
+type PasswordResetRequest[U any] struct {
+	Event
+	User U
+	Kind PasswordRequestKind
+	Via  roster.Via
+}
+
+// Login tells of a new session. Session is zero in Before.
+type Login[U any] struct {
+	Event
+	User    U
+	Via     roster.Via
+	AMR     []string
+	Session roster.ID
+	Captcha string
+}
+
+// LoginFailed tells of a refused log-in.
+type LoginFailed struct {
+	Event
+	Login  string // masked
+	UserID *roster.ID
+	Reason roster.LoginFailure
+	Via    roster.Via
+}
+
+// Logout tells that a user ended a session.
+type Logout struct {
+	Event
+	UserID roster.ID
+	SID    roster.ID
+}
+
+// SessionRevoke tells that sessions were ended by one operation.
+type SessionRevoke struct {
+	Event
+	UserID roster.ID
+	SIDs   []roster.ID
+	Reason roster.RevokeReason
+}
+
+// TokenReuse tells that a spent refresh token came back: somebody else has a copy. The session was ended.
+type TokenReuse struct {
+	Event
+	UserID     roster.ID
+	SID        roster.ID
+	Generation int64
+}
+
+// Message tells that a mail or SMS is about to be queued. Before may change Language, Subject, Data, Headers and
+// Skip; with Skip the message is not queued and the operation goes on. The token or code is not in it.
+type Message[U any] struct {
+	Event
+	ID       roster.ID // of the message; zero in Before
+	Kind     string
+	Channel  string // email or sms
+	UserID   *roster.ID
+	To       string
+	Language string
+	Subject  string // "" leaves it to the template
+	Data     MessageData[U]
+	Headers  map[string]string
+	Skip     bool
+}
+
+// MessageData is what the template of a message sees beside its link.
+type MessageData[U any] struct {
+	User U
+	Vars map[string]any
+}
