@@ -1,0 +1,107 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// do sends commands in one round trip. An error means that some had no answer.
+func (r *Redis) do(ctx context.Context, cmds ...*redis.Cmd) error {
+	if len(cmds) == 0 {
+		return nil
+	}
+	return r.guard(ctx, func(ctx context.Context) error { return r.send(ctx, cmds) })
+}
+
+func (r *Redis) send(ctx context.Context, cmds []*redis.Cmd) error {
+	if len(cmds) == 1 {
+		return failure(r.client.Process(ctx, once{cmds[0]}))
+	}
+	pipe := r.client.Pipeline()
+	for _, cmd := range cmds {
+		_ = pipe.Process(ctx, once{cmd}) // queues it, and cannot fail
+	}
+	_, err := pipe.Exec(ctx)
+	if err = failure(err); err != nil {
+		return err
+	}
+	for _, cmd := range cmds {
+		if err := failure(cmd.Err()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// once is a command that go-redis does not repeat, whatever its MaxRetries: an answer that was lost may have been
+// that of a take which counted.
+type once struct{ redis.Cmder }
+
+// NoRetry overrides that of the command.
+func (once) NoRetry() bool { return true }
+
+// failure returns nil for errors that are answers: a key that is missing or of another type, a script to be sent.
+func failure(err error) error {
+	if err == nil || errors.Is(err, redis.Nil) || redis.HasErrorPrefix(err, "WRONGTYPE") || redis.HasErrorPrefix(err, "NOSCRIPT") {
+		return nil
+	}
+	return err
+}
+
+// mindsDeadlines reports that a client ends a call at the deadline of its context, as go-redis does only if it is told
+// to. That of a cluster may not even then: it asks about commands and nodes with time limits of its own.
+func mindsDeadlines(client redis.UniversalClient) bool {
+	c, ok := client.(*redis.Client)
+	return ok && c.Options().ContextTimeoutEnabled
+}
+
+// guard runs send no longer than the limit. Where the client does not see to that, send is left behind then.
+func (r *Redis) guard(ctx context.Context, send func(context.Context) error) error {
+	if !r.breaker.allow() {
+		return fmt.Errorf("%w: waiting after failures", ErrUnavailable)
+	}
+	limited, cancel := context.WithTimeout(ctx, r.timeout)
+	if r.prompt {
+		defer cancel()
+		return r.settle(ctx, send(limited))
+	}
+	select {
+	case r.slots <- struct{}{}:
+	case <-limited.Done():
+		cancel()
+		return r.settle(ctx, limited.Err())
+	}
+	answer := make(chan error, 1)
+	go func() {
+		defer func() {
+			if p := recover(); p != nil { // of a hook: it would end the process from here
+				answer <- fmt.Errorf("panic: %v", p)
+			}
+			<-r.slots
+			cancel() // last, so that whoever sees limited end finds an answer if there is one
+		}()
+		answer <- send(limited)
+	}()
+	<-limited.Done()
+	select {
+	case err := <-answer:
+		return r.settle(ctx, err)
+	default:
+		return r.settle(ctx, limited.Err())
+	}
+}
+
+// settle tells the breaker how a call went. A caller that went away says nothing about the server.
+func (r *Redis) settle(ctx context.Context, err error) error {
+	if err != nil && ctx.Err() != nil {
+		return ctx.Err()
+	}
+	r.breaker.done(err)
+	if err != nil {
+		return fmt.Errorf("%w: %s", ErrUnavailable, err.Error()) // not wrapped: a deadline of ours is not ctx's
+	}
+	return nil
+}
