@@ -1,0 +1,58 @@
+package tokens
+
+import (
+	"errors"
+	"sync/atomic"
+	"time"
+	"unicode/utf8"
+)
+
+// Config is what all access tokens of an Issuer have in common.
+type Config struct {
+	Issuer   string // iss; required
+	Audience string // aud; required
+	// Leeway is how far clocks may differ, 0 to 60 s: a token lives so much past its exp, and its nbf and iat may
+	// lie so far ahead.
+	Leeway time.Duration
+}
+
+// Issuer signs and verifies access tokens. It is safe for concurrent use.
+type Issuer struct {
+	config Config
+	keys   atomic.Pointer[Set]
+}
+
+const maxLeeway = time.Minute
+
+// NewIssuer returns an issuer that signs with the active key of a set. The error tells all faults at once.
+func NewIssuer(config Config, keys *Set) (*Issuer, error) {
+	var faults []error
+	if config.Issuer == "" || !utf8.ValidString(config.Issuer) {
+		faults = append(faults, errors.New("the issuer of tokens is missing"))
+	}
+	if config.Audience == "" || !utf8.ValidString(config.Audience) {
+		faults = append(faults, errors.New("the audience of tokens is missing"))
+	}
+	if config.Leeway < 0 || config.Leeway > maxLeeway {
+		faults = append(faults, errors.New("the leeway of tokens must be 0 to 60 s"))
+	}
+	if keys == nil {
+		faults = append(faults, errors.New("the signing keys are missing"))
+	}
+	if len(faults) > 0 {
+		return nil, errors.Join(faults...)
+	}
+	i := &Issuer{config: config}
+	i.keys.Store(keys)
+	return i, nil
+}
+
+// Use replaces the keys at once, for calls that begin after it returns. A nil set is ignored.
+func (i *Issuer) Use(keys *Set) {
+	if keys != nil {
+		i.keys.Store(keys)
+	}
+}
+
+// Keys returns the set in use.
+func (i *Issuer) Keys() *Set { return i.keys.Load() }

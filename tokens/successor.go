@@ -1,0 +1,58 @@
+package tokens
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/roster-go/roster"
+)
+
+// SealSuccessor encrypts the token that replaces this one, to be kept for the grace. Only who presents this token
+// again can have it opened: the key is derived from its secret, of which the database has the hash only.
+//
+// The cipher is AES-256-GCM. Its random nonces are safe here: a key seals once, or a few times when requests race.
+func (r Refresh) SealSuccessor(next roster.Secret) ([]byte, error) {
+	aead, err := r.aead()
+	if err != nil {
+		return nil, fmt.Errorf("seal successor: %w", err)
+	}
+	return aead.Seal(nil, nil, []byte(next.Reveal()), r.place()), nil //nolint:gosec // it takes no nonce, it makes one
+}
+
+// OpenSuccessor returns the token that SealSuccessor sealed for this one.
+func (r Refresh) OpenSuccessor(sealed []byte) (roster.Secret, error) {
+	aead, err := r.aead()
+	if err != nil {
+		return "", fmt.Errorf("open successor: %w", err)
+	}
+	next, err := aead.Open(nil, nil, sealed, r.place())
+	if err != nil {
+		return "", errors.New("open successor: not sealed for this token")
+	}
+	return roster.Secret(next), nil
+}
+
+func (r Refresh) aead() (cipher.AEAD, error) {
+	if r.secret == nil {
+		return nil, errors.New("the token was not parsed")
+	}
+	key, err := hkdf.Key(sha256.New, r.secret(), nil, "roster/v1/refresh-successor", 32)
+	if err != nil {
+		return nil, err
+	}
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return nil, err
+	}
+	return cipher.NewGCMWithRandomNonce(block)
+}
+
+// place binds the sealed value to its session and generation.
+func (r Refresh) place() []byte {
+	return binary.BigEndian.AppendUint64(r.SessionID[:], uint64(r.Generation)) //nolint:gosec // not negative
+}

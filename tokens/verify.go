@@ -1,0 +1,150 @@
+package tokens
+
+import (
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/roster-go/roster"
+)
+
+// ErrUnknownKey is the cause of an ErrInvalidToken whose kid is well-formed and not in the set: another process
+// may have made it since, so that loading the keys again may help.
+var ErrUnknownKey = errors.New("unknown key id")
+
+// maxHeader bounds what is parsed before the signature is known to hold; ours have less than 160 characters.
+const maxHeader = 512
+
+// Verify returns the claims of an access token that this Issuer, with any key of its set that is not revoked, has
+// signed and that is live at the time now: before exp + leeway, its nbf and iat not beyond now + leeway. Numbers
+// among the extra claims come as float64, as from encoding/json.
+//
+// A token with nothing wrong but its age is ErrTokenExpired. Everything else is ErrInvalidToken, whatever the
+// bytes; its cause says why and is not for clients. Claims are not read before the signature holds.
+func (i *Issuer) Verify(token string, now time.Time) (roster.Claims, error) {
+	claims, err := i.read(token)
+	if err == nil {
+		err = i.judge(claims, now)
+	}
+	if err != nil {
+		return roster.Claims{}, err
+	}
+	return claims, nil
+}
+
+// VerifyExpired is Verify for those who do not mind that the token is past its end, such as a log-out.
+func (i *Issuer) VerifyExpired(token string, now time.Time) (roster.Claims, error) {
+	claims, err := i.read(token)
+	if err == nil {
+		err = i.judge(claims, now)
+	}
+	if err != nil && !errors.Is(err, roster.ErrTokenExpired) {
+		return roster.Claims{}, err
+	}
+	return claims, nil
+}
+
+// read returns the claims of a token whose signature holds.
+func (i *Issuer) read(token string) (roster.Claims, error) {
+	if len(token) > MaxToken {
+		return roster.Claims{}, refuse("longer than allowed")
+	}
+	head, rest, _ := strings.Cut(token, ".")
+	body, sig, ok := strings.Cut(rest, ".")
+	if !ok || strings.IndexByte(sig, '.') >= 0 {
+		return roster.Claims{}, refuse("not three parts")
+	}
+	key, err := i.keys.Load().find(head)
+	if err != nil {
+		return roster.Claims{}, err
+	}
+	signature, ok := decode(sig)
+	if !ok || key.method.Verify(token[:len(head)+1+len(body)], signature, key.material().public) != nil {
+		return roster.Claims{}, refuse("wrong signature")
+	}
+	text, ok := decode(body)
+	if !ok {
+		return roster.Claims{}, refuse("claims are not base64url")
+	}
+	claims, err := parseClaims(text)
+	if err != nil {
+		return roster.Claims{}, refuse(err.Error())
+	}
+	return claims, nil
+}
+
+// judge compares claims with the configuration and the clock; expiry comes last, so that it is told only of
+// tokens that were good.
+func (i *Issuer) judge(c roster.Claims, now time.Time) error {
+	latest := now.Add(i.config.Leeway)
+	switch {
+	case c.Issuer != i.config.Issuer:
+		return refuse("of another issuer")
+	case c.Audience != i.config.Audience:
+		return refuse("for another audience")
+	case c.NotBefore.After(latest) || c.IssuedAt.After(latest):
+		return refuse("from the future")
+	case !now.Before(c.ExpiresAt.Add(i.config.Leeway)):
+		return roster.ErrTokenExpired
+	}
+	return nil
+}
+
+// find returns the key that the header names, if the header is as Sign writes it: alg, kid and typ, and nothing
+// else, which leaves no place for jku, x5u, jwk, x5c, crit and b64 (RFC 8725, sections 3.1, 3.10, 3.11).
+func (s *Set) find(encoded string) (verifier, error) {
+	if len(encoded) > maxHeader {
+		return verifier{}, refuse("header is longer than any of ours")
+	}
+	text, ok := decode(encoded)
+	if !ok {
+		return verifier{}, refuse("header is not base64url")
+	}
+	var alg, kid, typed string
+	err := members(text, func(name, value string) error {
+		content, ok := unquote(value)
+		switch name {
+		case "alg":
+			alg = content
+		case "kid":
+			kid = content
+		case "typ":
+			typed = content
+		default:
+			ok = false
+		}
+		if !ok {
+			return errors.New("other members than alg, kid and typ")
+		}
+		return nil
+	})
+	switch {
+	case err != nil:
+		return verifier{}, refuse("header: " + err.Error())
+	case typed != typ:
+		return verifier{}, refuse("of another typ")
+	case !validID(kid, maxKeyID):
+		return verifier{}, refuse("malformed key id")
+	}
+	key, ok := s.byID[kid]
+	switch {
+	case !ok:
+		return verifier{}, roster.ErrInvalidToken.WithCause(ErrUnknownKey)
+	case key.material == nil:
+		return verifier{}, refuse("revoked key")
+	case key.method.Alg() != alg:
+		return verifier{}, refuse("not the algorithm of its key")
+	}
+	return key, nil
+}
+
+func refuse(reason string) error { return roster.ErrInvalidToken.WithCause(errors.New(reason)) }
+
+// decode is strict: encoding/base64 alone would skip line breaks.
+func decode(text string) ([]byte, bool) {
+	if strings.ContainsAny(text, "\r\n") {
+		return nil, false
+	}
+	b, err := base64url.DecodeString(text)
+	return b, err == nil
+}
