@@ -1,0 +1,55 @@
+package store
+
+import (
+	"context"
+	"time"
+)
+
+// cleanBatch bounds one transaction of cleaning.
+const cleanBatch = 1000
+
+// Keep says how long what is over is kept.
+type Keep struct {
+	Sessions     time.Duration // after their end
+	Links        time.Duration // after their end
+	Messages     time.Duration // after they were sent, cancelled or expired
+	DeadMessages time.Duration
+}
+
+// Clean deletes what is over since longer than keep says, and returns how many rows. It works in batches, each a
+// short transaction; several nodes may clean at once.
+func (s *Store) Clean(ctx context.Context, now time.Time, keep Keep) (int64, error) {
+	var total int64
+	for _, job := range []struct {
+		template string
+		before   time.Time
+	}{
+		{`DELETE FROM {sessions} WHERE id IN (
+			SELECT id FROM {sessions} WHERE coalesce(ended_at, {least}(idle_at, expires_at)) < $1
+			ORDER BY id LIMIT $2 {skip_locked})`, now.Add(-keep.Sessions)},
+		{`DELETE FROM {links} WHERE hash IN (
+			SELECT hash FROM {links} WHERE {least}(expires_at, coalesce(used_at, expires_at), coalesce(voided_at, expires_at)) < $1
+			ORDER BY hash LIMIT $2 {skip_locked})`, now.Add(-keep.Links)},
+		{`DELETE FROM {messages} WHERE id IN (
+			SELECT id FROM {messages} WHERE state IN ('sent', 'cancelled', 'expired') AND created_at < $1
+			ORDER BY id LIMIT $2 {skip_locked})`, now.Add(-keep.Messages)},
+		{`DELETE FROM {messages} WHERE id IN (
+			SELECT id FROM {messages} WHERE state = 'dead' AND created_at < $1
+			ORDER BY id LIMIT $2 {skip_locked})`, now.Add(-keep.DeadMessages)},
+		{`DELETE FROM {holds} WHERE hash IN (
+			SELECT hash FROM {holds} WHERE ends_at < $1
+			ORDER BY hash LIMIT $2 {skip_locked})`, now},
+	} {
+		for {
+			n, err := s.exec(ctx, job.template, job.before, cleanBatch)
+			total += n
+			if err != nil {
+				return total, err
+			}
+			if n < cleanBatch {
+				break
+			}
+		}
+	}
+	return total, nil
+}

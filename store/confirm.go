@@ -1,0 +1,92 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/roster-go/roster"
+)
+
+// LinkPurpose says what a mailed token is good for; it is good for nothing else.
+type LinkPurpose string
+
+// The purposes of mailed tokens.
+const (
+	ConfirmEmail  LinkPurpose = "confirm_email"
+	FirstPassword LinkPurpose = "first_password"
+)
+
+// Link is a token that was mailed, by its hash.
+type Link struct {
+	Hash      []byte
+	Purpose   LinkPurpose
+	UserID    roster.ID
+	Address   string // canonical
+	CreatedAt time.Time
+	ExpiresAt time.Time
+	UsedAt    *time.Time
+	VoidedAt  *time.Time
+}
+
+// QueueLink stores a link together with the message that carries it.
+func (s *Store) QueueLink(ctx context.Context, l Link, m *Message) error {
+	args := append(m.values(), l.Hash, l.Purpose, l.UserID, l.Address, l.CreatedAt, l.ExpiresAt)
+	if s.dialect == PostgreSQL {
+		_, err := s.exec(ctx, "WITH link AS ("+insertLink+") "+insertMessage, args...)
+		return err
+	}
+	if _, err := s.exec(ctx, insertMessage, m.values()...); err != nil {
+		return err
+	}
+	_, err := s.exec(ctx, insertLink, args...)
+	return err
+}
+
+// insertLink numbers its values after those of insertMessage.
+const insertLink = `
+	INSERT INTO {links} (hash, purpose, user_id, address, created_at, expires_at) VALUES ($14, $15, $16, $17, $18, $19)`
+
+// GetLink returns a link of a purpose by its hash, used and voided ones too.
+func (s *Store) GetLink(ctx context.Context, purpose LinkPurpose, hash []byte) (Link, error) {
+	l := Link{Hash: hash, Purpose: purpose}
+	err := s.row(ctx, `
+		SELECT user_id, address, created_at, expires_at, used_at, voided_at FROM {links}
+		WHERE hash = $1 AND purpose = $2`, []any{hash, purpose},
+		&l.UserID, &l.Address, &l.CreatedAt, &l.ExpiresAt, &l.UsedAt, &l.VoidedAt)
+	return l, err
+}
+
+// UseLink consumes a live link, by one statement of which one caller alone sees the success, and reports it.
+func (s *Store) UseLink(ctx context.Context, purpose LinkPurpose, hash []byte, now time.Time) (bool, error) {
+	n, err := s.exec(ctx, `
+		UPDATE {links} SET used_at = $3
+		WHERE hash = $1 AND purpose = $2 AND used_at IS NULL AND voided_at IS NULL AND expires_at > $3`, hash, purpose, now)
+	return n > 0, err
+}
+
+// VoidLinks ends the live links of a user, of one purpose or, with "", of all, and to one address or, with "", to all.
+// The messages that carry them are cancelled if they were not sent yet.
+func (s *Store) VoidLinks(ctx context.Context, user roster.ID, purpose LinkPurpose, address string, now time.Time) error {
+	n, err := s.exec(ctx, `
+		UPDATE {links} SET voided_at = $4
+		WHERE user_id = $1 AND ($2 = '' OR purpose = $2) AND ($3 = '' OR address = $3)
+			AND used_at IS NULL AND voided_at IS NULL`, user, purpose, address, now)
+	if err != nil || n == 0 {
+		return err
+	}
+	_, err = s.exec(ctx, `
+		UPDATE {messages} SET state = 'cancelled', payload = NULL
+		WHERE user_id = $1 AND state = 'pending'
+			AND link_hash IN (SELECT hash FROM {links} WHERE user_id = $1 AND voided_at IS NOT NULL)`, user)
+	return err
+}
+
+// LinkIsLive reports whether a link can still be used.
+func (s *Store) LinkIsLive(ctx context.Context, hash []byte, now time.Time) (bool, error) {
+	var live bool
+	err := s.row(ctx, `
+		SELECT EXISTS (
+			SELECT 1 FROM {links} WHERE hash = $1 AND used_at IS NULL AND voided_at IS NULL AND expires_at > $2
+		)`, []any{hash, now}, &live)
+	return live, err
+}

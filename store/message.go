@@ -1,0 +1,109 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/roster-go/roster"
+)
+
+// MessageState is where a message is on its way.
+type MessageState string
+
+// The states of messages: pending, then sending, then sent, or back to pending, or dead. A message is cancelled when
+// it became pointless before it was sent, expired when its link did.
+const (
+	MessagePending   MessageState = "pending"
+	MessageSending   MessageState = "sending"
+	MessageSent      MessageState = "sent"
+	MessageDead      MessageState = "dead"
+	MessageCancelled MessageState = "cancelled"
+	MessageExpired   MessageState = "expired"
+)
+
+// Message is a mail or SMS in the outbox. Its payload is sealed, and emptied once it is done with.
+type Message struct {
+	ID        roster.ID
+	Kind      string
+	Channel   string
+	UserID    *roster.ID
+	To        string
+	Language  string
+	Payload   []byte
+	LinkHash  []byte  // of the link that it carries
+	DedupeKey *string // one pending message of a key at most
+	Priority  int     // lower goes first
+	CreatedAt time.Time
+	ExpiresAt time.Time
+	Attempts  int
+}
+
+// QueueMessage stores a message to be sent; one whose dedupe key is pending already is dropped.
+func (s *Store) QueueMessage(ctx context.Context, m *Message) error {
+	_, err := s.exec(ctx, insertMessage, m.values()...)
+	return err
+}
+
+const insertMessage = `
+	INSERT INTO {messages} (id, kind, channel, user_id, recipient, language, payload, link_hash, dedupe_key, priority,
+		created_at, next_at, expires_at, state)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 'pending')
+	ON CONFLICT DO NOTHING`
+
+func (m *Message) values() []any {
+	return []any{
+		m.ID, m.Kind, m.Channel, m.UserID, m.To, m.Language, m.Payload, m.LinkHash, m.DedupeKey, m.Priority,
+		m.CreatedAt, m.CreatedAt, m.ExpiresAt,
+	}
+}
+
+// ClaimMessages hands up to most due messages to a worker until the lease ends; nobody else gets them in that time.
+func (s *Store) ClaimMessages(ctx context.Context, worker roster.ID, most int, now, lease time.Time) ([]Message, error) {
+	var list []Message
+	err := s.rows(ctx, `
+		UPDATE {messages} SET state = 'sending', attempts = attempts + 1, locked_by = $1, locked_until = $4
+		WHERE id IN (
+			SELECT id FROM {messages}
+			WHERE state = 'pending' AND next_at <= $3 OR state = 'sending' AND locked_until <= $3
+			ORDER BY priority, next_at, id
+			LIMIT $2
+			{skip_locked}
+		)
+		RETURNING id, kind, channel, user_id, coalesce(recipient, ''), language, payload, link_hash, priority, created_at,
+			expires_at, attempts`,
+		[]any{worker, most, now, lease}, func(scan scanFunc) error {
+			var m Message
+			err := scan(&m.ID, &m.Kind, &m.Channel, &m.UserID, &m.To, &m.Language, &m.Payload, &m.LinkHash, &m.Priority,
+				&m.CreatedAt, &m.ExpiresAt, &m.Attempts)
+			m.CreatedAt, m.ExpiresAt = m.CreatedAt.UTC(), m.ExpiresAt.UTC()
+			list = append(list, m)
+			return err
+		})
+	return list, err
+}
+
+// FinishMessage writes what became of a claimed message. A worker whose lease has passed to another changes nothing.
+func (s *Store) FinishMessage(ctx context.Context, id, worker roster.ID, state MessageState, now time.Time, failure string) error {
+	_, err := s.exec(ctx, `
+		UPDATE {messages} SET state = $3, locked_by = NULL, locked_until = NULL, last_error = nullif($5, ''),
+			sent_at = CASE WHEN $3 = 'sent' THEN cast($4 AS timestamptz) END,
+			payload = CASE WHEN $3 = 'dead' THEN payload END
+		WHERE id = $1 AND locked_by = $2 AND state = 'sending'`, id, worker, state, now, failure)
+	return err
+}
+
+// RetryMessage puts a claimed message back until the time next.
+func (s *Store) RetryMessage(ctx context.Context, id, worker roster.ID, next time.Time, failure string) error {
+	_, err := s.exec(ctx, `
+		UPDATE {messages} SET state = 'pending', locked_by = NULL, locked_until = NULL, next_at = $3, last_error = nullif($4, '')
+		WHERE id = $1 AND locked_by = $2 AND state = 'sending'`, id, worker, next, failure)
+	return err
+}
+
+// CancelMessages cancels the unsent messages to a user.
+func (s *Store) CancelMessages(ctx context.Context, user roster.ID) error {
+	_, err := s.exec(ctx, `
+		UPDATE {messages} SET state = 'cancelled', payload = NULL
+		WHERE user_id = $1 AND state = 'pending'`, user)
+	return err
+}

@@ -1,0 +1,81 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// ours are Roster's own tables; each is named with the prefix.
+var ours = []string{
+	"identities", "holds", "keys", "links", "messages", "migrations", "migrations_lock", "passwords", "sessions",
+	"state",
+}
+
+// longestSuffix is the longest that the name of an index adds to that of its table.
+const longestSuffix = "_identifier_check"
+
+var nameForm = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,62}$`)
+
+// names fills the templates of statements: {users} and {sessions} are tables with their schema, {users.email_key}
+// the name of an index or constraint, {columns} the columns of a user, {lock} what locks the rows of a SELECT.
+type names struct {
+	words *strings.Replacer
+	table map[string]string // plain names, for messages and for catalogs
+}
+
+func newNames(dialect Dialect, cfg Config, columns []Column) (names, error) {
+	var errs []error
+	check := func(what, name string) {
+		if !nameForm.MatchString(name) {
+			errs = append(errs, fmt.Errorf("%s %q: want a letter or _, then letters, digits and _, at most 63 characters", what, name))
+		}
+	}
+	check("table", cfg.UsersTable)
+	check("table prefix", cfg.Prefix)
+	for _, name := range []string{cfg.UsersTable, cfg.Prefix + "identities"} {
+		if len(name)+len(longestSuffix) > 63 {
+			errs = append(errs, fmt.Errorf("table %q: its name is too long for those of its indexes", name))
+		}
+	}
+	if cfg.Schema != "" {
+		check("schema", cfg.Schema)
+		if dialect == SQLite {
+			errs = append(errs, errors.New("a schema is for PostgreSQL; SQLite has none"))
+		}
+	}
+	list := make([]string, len(columns))
+	for i, c := range columns {
+		check("column", c.Name)
+		list[i] = quote(c.Name)
+	}
+	n := names{table: map[string]string{"users": cfg.UsersTable}}
+	for _, name := range ours {
+		n.table[name] = cfg.Prefix + name
+	}
+	words := []string{"{columns}", strings.Join(list, ", ")}
+	for key, name := range n.table {
+		words = append(words, "{"+key+"}", qualified(cfg.Schema, name), "{"+key+".", `"`+name+"_")
+	}
+	for word, text := range dialectWords[dialect] {
+		words = append(words, word, text)
+	}
+	// The end of {users.email_key}: no other closing brace is left in a template.
+	n.words = strings.NewReplacer(append(words, "}", `"`)...)
+	return n, errors.Join(errs...)
+}
+
+func (n names) fill(template string) string { return n.words.Replace(template) }
+
+func quote(name string) string { return `"` + name + `"` }
+
+func qualified(schema, name string) string {
+	if schema == "" {
+		return quote(name)
+	}
+	return quote(schema) + "." + quote(name)
+}
+
+// UsersTable returns the users table as statements name it.
+func (s *Store) UsersTable() string { return s.names.fill("{users}") }

@@ -1,0 +1,216 @@
+package store
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/roster-go/roster"
+)
+
+// Session is one log-in and the state of its refresh tokens.
+type Session struct {
+	ID          roster.ID
+	UserID      roster.ID
+	CreatedAt   time.Time
+	LastUsedAt  time.Time
+	Remember    bool
+	IdleAt      time.Time // its end if it is not used again
+	ExpiresAt   time.Time // its end in any case
+	EndedAt     *time.Time
+	EndedReason *roster.RevokeReason
+	AuthTime    time.Time
+	AMR         string // separated by spaces
+	IP          *string
+	UserAgent   *string
+	GlobalEpoch int64
+
+	Generation   int64
+	SecretHash   []byte
+	PreviousHash []byte
+	RotatedAt    *time.Time
+	Successor    []byte // the current refresh token, sealed under the previous one's secret
+}
+
+const sessionColumns = `id, user_id, created_at, last_used_at, remember, idle_at, expires_at, ended_at, ended_reason,
+		auth_time, amr, ip, user_agent, global_epoch, generation, secret_hash, previous_hash, rotated_at, successor`
+
+func (x *Session) dest() []any {
+	return []any{
+		&x.ID, &x.UserID, &x.CreatedAt, &x.LastUsedAt, &x.Remember, &x.IdleAt, &x.ExpiresAt, &x.EndedAt, &x.EndedReason,
+		&x.AuthTime, &x.AMR, &x.IP, &x.UserAgent, &x.GlobalEpoch, &x.Generation, &x.SecretHash, &x.PreviousHash, &x.RotatedAt, &x.Successor,
+	}
+}
+
+func (x *Session) utc() {
+	for _, t := range []*time.Time{&x.CreatedAt, &x.LastUsedAt, &x.IdleAt, &x.ExpiresAt, &x.AuthTime, x.EndedAt, x.RotatedAt} {
+		if t != nil {
+			*t = t.UTC()
+		}
+	}
+}
+
+// InsertSession stores a session of a user whose row is locked and fills in the global epoch. It ends the user's least
+// recently used live sessions beyond most, this one counted, and returns their ids.
+func (s *Store) InsertSession(ctx context.Context, x *Session, most int) (evicted []roster.ID, err error) {
+	args := []any{
+		x.CreatedAt, x.UserID, most - 1,
+		x.ID, x.Remember, x.IdleAt, x.ExpiresAt, x.AuthTime, x.AMR, x.IP, x.UserAgent, x.Generation, x.SecretHash,
+	}
+	if s.dialect == PostgreSQL {
+		var ids *string
+		template := "WITH evicted AS (" + evictSessions + "), added AS (" + insertSession + ")" + `
+			SELECT global_epoch, (SELECT string_agg(cast(id AS text), ' ') FROM evicted) FROM added`
+		if err := s.row(ctx, template, args, &x.GlobalEpoch, &ids); err != nil || ids == nil {
+			return nil, err
+		}
+		for text := range strings.FieldsSeq(*ids) {
+			id, err := roster.ParseID(text)
+			if err != nil {
+				return nil, err
+			}
+			evicted = append(evicted, id)
+		}
+		return evicted, nil
+	}
+	if evicted, err = s.ids(ctx, evictSessions, args[:3]...); err != nil {
+		return nil, err
+	}
+	return evicted, s.row(ctx, insertSession, args, &x.GlobalEpoch)
+}
+
+const evictSessions = `
+	UPDATE {sessions} SET ended_at = $1, ended_reason = 'evicted', successor = NULL
+	WHERE id IN (
+		SELECT id FROM {sessions}
+		WHERE user_id = $2 AND ended_at IS NULL AND idle_at > $1 AND expires_at > $1
+		ORDER BY last_used_at DESC, id DESC
+		LIMIT 1000 OFFSET $3
+	)
+	RETURNING id`
+
+// insertSession numbers its values after those of evictSessions.
+const insertSession = `
+	INSERT INTO {sessions} (id, user_id, created_at, last_used_at, remember, idle_at, expires_at, auth_time, amr, ip,
+		user_agent, generation, secret_hash, global_epoch)
+	SELECT $4, $2, $1, $1, $5, $6, $7, $8, $9, $10, $11, $12, $13, epoch FROM {state} WHERE id = 1
+	RETURNING global_epoch`
+
+// GetSession returns a session, ended ones too.
+func (s *Store) GetSession(ctx context.Context, id roster.ID) (Session, error) {
+	return s.session(ctx, "SELECT "+sessionColumns+" FROM {sessions} WHERE id = $1", id)
+}
+
+// LockSession is GetSession, and keeps others from changing the row until the transaction ends.
+func (s *Store) LockSession(ctx context.Context, id roster.ID) (Session, error) {
+	return s.session(ctx, "SELECT "+sessionColumns+" FROM {sessions} WHERE id = $1 {lock}", id)
+}
+
+func (s *Store) session(ctx context.Context, template string, args ...any) (Session, error) {
+	var x Session
+	err := s.row(ctx, template, args, x.dest()...)
+	x.utc()
+	return x, err
+}
+
+// ListSessions returns a user's live sessions, the newest use first.
+func (s *Store) ListSessions(ctx context.Context, user roster.ID, now time.Time) ([]Session, error) {
+	var list []Session
+	err := s.rows(ctx, `
+		SELECT `+sessionColumns+` FROM {sessions}
+		WHERE user_id = $1 AND ended_at IS NULL AND idle_at > $2 AND expires_at > $2
+		ORDER BY last_used_at DESC, id DESC`, []any{user, now}, func(scan scanFunc) error {
+		var x Session
+		err := scan(x.dest()...)
+		x.utc()
+		list = append(list, x)
+		return err
+	})
+	return list, err
+}
+
+// Rotation is one use of a refresh token.
+type Rotation struct {
+	SessionID roster.ID
+	Current   []byte // hash of the token that is used
+	Next      []byte // hash of its successor
+	Successor []byte // the successor, sealed under the secret of the token that is used
+	Now       time.Time
+	// IdleAt and ShortIdleAt are the new end if it is not used again, of sessions that remember and of others.
+	IdleAt, ShortIdleAt time.Time
+	IP, UserAgent       *string
+	// Verified demands that some contact of the user is proven.
+	Verified bool
+}
+
+// RotateSession spends a refresh token and returns the session with its successor, by one compare-and-set: it is
+// roster.ErrNotFound unless the token is the current one of a live session, the user may have one, and no blackout has
+// come since.
+func (s *Store) RotateSession(ctx context.Context, r Rotation) (Session, error) {
+	return s.session(ctx, `
+		UPDATE {sessions} SET generation = generation + 1, previous_hash = secret_hash, secret_hash = $3, successor = $4,
+			rotated_at = $5, last_used_at = $5, ip = $8, user_agent = $9,
+			idle_at = {least}(expires_at, CASE WHEN remember THEN cast($6 AS timestamptz) ELSE cast($7 AS timestamptz) END)
+		WHERE id = $1 AND secret_hash = $2 AND ended_at IS NULL AND idle_at > $5 AND expires_at > $5
+			AND global_epoch = (SELECT epoch FROM {state} WHERE id = 1)
+			AND EXISTS (
+				SELECT 1 FROM {users} u
+				WHERE u.id = user_id AND u.deleted_at IS NULL AND u.archived_at IS NULL
+					AND (u.banned_at IS NULL OR u.banned_until <= $5)
+					AND (NOT cast($10 AS boolean) OR u.email_verified_at IS NOT NULL OR u.phone_verified_at IS NOT NULL
+						OR u.email IS NULL AND u.phone IS NULL)
+			)
+		RETURNING `+sessionColumns,
+		r.SessionID, r.Current, r.Next, r.Successor, r.Now, r.IdleAt, r.ShortIdleAt, r.IP, r.UserAgent, r.Verified)
+}
+
+// EndSession ends a live session of a user and reports whether it did.
+func (s *Store) EndSession(ctx context.Context, id roster.ID, now time.Time, reason roster.RevokeReason) (bool, error) {
+	n, err := s.exec(ctx, `
+		UPDATE {sessions} SET ended_at = $2, ended_reason = $3, successor = NULL
+		WHERE id = $1 AND ended_at IS NULL`, id, now, reason)
+	return n > 0, err
+}
+
+// EndSessions ends all live sessions of a user but the one named except, and returns their ids.
+func (s *Store) EndSessions(ctx context.Context, user, except roster.ID, now time.Time, reason roster.RevokeReason) ([]roster.ID, error) {
+	return s.ids(ctx, `
+		UPDATE {sessions} SET ended_at = $3, ended_reason = $4, successor = NULL
+		WHERE user_id = $1 AND id <> $2 AND ended_at IS NULL
+		RETURNING id`, user, except, now, reason)
+}
+
+// Standing is what decides whether an access token still counts.
+type Standing struct {
+	UserID      roster.ID
+	EndedAt     *time.Time
+	Epoch       int64 // the user's
+	GlobalEpoch int64
+	BannedAt    *time.Time
+	BannedUntil *time.Time
+	ArchivedAt  *time.Time
+	DeletedAt   *time.Time
+}
+
+// GetStanding returns the standing of a session and its user.
+func (s *Store) GetStanding(ctx context.Context, session roster.ID) (Standing, error) {
+	var x Standing
+	err := s.row(ctx, `
+		SELECT s.user_id, s.ended_at, u.epoch, g.epoch, u.banned_at, u.banned_until, u.archived_at, u.deleted_at
+		FROM {sessions} s JOIN {users} u ON u.id = s.user_id JOIN {state} g ON g.id = 1
+		WHERE s.id = $1`, []any{session},
+		&x.UserID, &x.EndedAt, &x.Epoch, &x.GlobalEpoch, &x.BannedAt, &x.BannedUntil, &x.ArchivedAt, &x.DeletedAt)
+	return x, err
+}
+
+// ids runs a statement that gives one id a row.
+func (s *Store) ids(ctx context.Context, template string, args ...any) ([]roster.ID, error) {
+	var list []roster.ID
+	err := s.rows(ctx, template, args, func(scan scanFunc) error {
+		var id roster.ID
+		err := scan(&id)
+		list = append(list, id)
+		return err
+	})
+	return list, err
+}

@@ -1,0 +1,188 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/roster-go/roster"
+)
+
+// UserKey is a column that names one user.
+type UserKey string
+
+// The keys of users. Usernames and e-mail addresses are compared in their canonical form.
+const (
+	ByID       UserKey = "id"
+	ByUsername UserKey = "username_canonical"
+	ByEmail    UserKey = "email_canonical"
+	ByPhone    UserKey = "phone"
+)
+
+// Derived are the columns of a user that no Go field holds: what is compared instead of what is shown.
+type Derived struct {
+	Username *string // canonical
+	Email    *string // canonical
+	Search   string  // all that text search looks into
+}
+
+// Holds are the keyed hashes under which a username may be held for somebody, at the time Now.
+type Holds struct {
+	Hashes [][]byte
+	Now    time.Time
+}
+
+// GetUser scans the columns of one user into dest.
+func (s *Store) GetUser(ctx context.Context, key UserKey, value any, dest []any) error {
+	return s.row(ctx, userBy[key], []any{value}, dest...)
+}
+
+var userBy = map[UserKey]string{
+	ByID:       "SELECT {columns} FROM {users} WHERE id = $1",
+	ByUsername: "SELECT {columns} FROM {users} WHERE username_canonical = $1",
+	ByEmail:    "SELECT {columns} FROM {users} WHERE email_canonical = $1",
+	ByPhone:    "SELECT {columns} FROM {users} WHERE phone = $1",
+}
+
+// LockUser scans the columns of one user into dest and keeps others from changing the row until the transaction ends.
+func (s *Store) LockUser(ctx context.Context, id roster.ID, dest []any) error {
+	return s.row(ctx, "SELECT {columns} FROM {users} WHERE id = $1 {lock}", []any{id}, dest...)
+}
+
+// InsertUser stores a user, its values in the order of the columns. A username held for another user is taken.
+func (s *Store) InsertUser(ctx context.Context, id roster.ID, values []any, derived Derived, holds Holds) error {
+	args := append(values[:len(values):len(values)], derived.Username, derived.Email, derived.Search)
+	template := "INSERT INTO {users} ({columns}, username_canonical, email_canonical, search)\nSELECT " + placeholders(1, len(args))
+	if derived.Username != nil {
+		var condition string
+		condition, args = holdCondition(holds, id, args)
+		template += "\nWHERE NOT " + condition
+	}
+	n, err := s.exec(ctx, template, args...)
+	if err == nil && n == 0 {
+		return usernameTaken
+	}
+	return err
+}
+
+var usernameTaken = roster.ErrIdentifierTaken.WithFields(roster.FieldError{Field: "username", Code: roster.Taken})
+
+// Assignment is a column and its new value.
+type Assignment struct {
+	Column string
+	Value  any
+}
+
+// UpdateUser writes columns of a user whose row is locked. Holds without hashes are not looked at.
+func (s *Store) UpdateUser(ctx context.Context, id roster.ID, set []Assignment, holds Holds) error {
+	args := []any{id}
+	columns := make([]string, len(set))
+	for i, a := range set {
+		args = append(args, a.Value)
+		columns[i] = fmt.Sprintf("%s = $%d", quote(a.Column), len(args))
+	}
+	template := "UPDATE {users} SET " + strings.Join(columns, ", ") + "\nWHERE id = $1"
+	if len(holds.Hashes) > 0 {
+		var condition string
+		condition, args = holdCondition(holds, id, args)
+		template += " AND NOT " + condition
+	}
+	n, err := s.exec(ctx, template, args...)
+	switch {
+	case err != nil:
+		return err
+	case n == 0 && len(holds.Hashes) > 0:
+		return usernameTaken
+	case n == 0:
+		return roster.ErrNotFound
+	}
+	return nil
+}
+
+// TouchLastLogin moves the time of the last log-in to at, never back.
+func (s *Store) TouchLastLogin(ctx context.Context, id roster.ID, at time.Time) error {
+	n, err := s.exec(ctx, "UPDATE {users} SET last_login_at = {greatest}(coalesce(last_login_at, $2), $2)\nWHERE id = $1", id, at)
+	if err == nil && n == 0 {
+		return roster.ErrNotFound
+	}
+	return err
+}
+
+// Identifiers are the canonical values that must be unique; nil ones are not asked for.
+type Identifiers struct{ Username, Email, Phone *string }
+
+// TakenIdentifiers returns the fields whose value another user than id has, or a username that is held for another.
+func (s *Store) TakenIdentifiers(ctx context.Context, id roster.ID, want Identifiers, holds Holds) ([]string, error) {
+	taken := map[string]bool{}
+	err := s.rows(ctx, `
+		SELECT username_canonical, email_canonical, phone FROM {users}
+		WHERE (username_canonical = $2 OR email_canonical = $3 OR phone = $4) AND id <> $1`,
+		[]any{id, want.Username, want.Email, want.Phone}, func(scan scanFunc) error {
+			var got Identifiers
+			if err := scan(&got.Username, &got.Email, &got.Phone); err != nil {
+				return err
+			}
+			taken["username"] = taken["username"] || equal(got.Username, want.Username)
+			taken["email"] = taken["email"] || equal(got.Email, want.Email)
+			taken["phone"] = taken["phone"] || equal(got.Phone, want.Phone)
+			return nil
+		})
+	if err != nil {
+		return nil, err
+	}
+	if want.Username != nil && !taken["username"] {
+		condition, args := holdCondition(holds, id, nil)
+		var held bool
+		if err := s.row(ctx, "SELECT "+condition, args, &held); err != nil {
+			return nil, err
+		}
+		taken["username"] = held
+	}
+	var fields []string
+	for _, field := range []string{"email", "phone", "username"} {
+		if taken[field] {
+			fields = append(fields, field)
+		}
+	}
+	return fields, nil
+}
+
+func equal(a, b *string) bool { return a != nil && b != nil && *a == *b }
+
+// holdCondition is true when a username is held for another user than id; its values are appended to args.
+func holdCondition(holds Holds, id roster.ID, args []any) (string, []any) {
+	condition := fmt.Sprintf("EXISTS (SELECT 1 FROM {holds} WHERE ends_at > $%d AND (user_id IS NULL OR user_id <> $%d) AND hash IN (%s))",
+		len(args)+1, len(args)+2, placeholders(len(args)+3, len(holds.Hashes)))
+	args = append(args, holds.Now, id)
+	for _, hash := range holds.Hashes {
+		args = append(args, hash)
+	}
+	return condition, args
+}
+
+// HoldUsername keeps a username, given as a keyed hash, from others until end; with a nil user from everybody.
+func (s *Store) HoldUsername(ctx context.Context, hash []byte, user *roster.ID, end time.Time) error {
+	_, err := s.exec(ctx, `
+		INSERT INTO {holds} (hash, user_id, ends_at) VALUES ($1, $2, $3)
+		ON CONFLICT (hash) DO UPDATE SET user_id = excluded.user_id, ends_at = excluded.ends_at`, hash, user, end)
+	return err
+}
+
+// ReleaseUsername ends the holds of a username that its former owner has taken back.
+func (s *Store) ReleaseUsername(ctx context.Context, holds Holds) error {
+	args := make([]any, len(holds.Hashes))
+	for i, hash := range holds.Hashes {
+		args[i] = hash
+	}
+	_, err := s.exec(ctx, "DELETE FROM {holds} WHERE hash IN ("+placeholders(1, len(args))+")", args...)
+	return err
+}
+
+func placeholders(first, n int) string {
+	list := make([]string, n)
+	for i := range list {
+		list[i] = fmt.Sprintf("$%d", first+i)
+	}
+	return strings.Join(list, ", ")
+}
