@@ -1,0 +1,233 @@
+package mixins
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+
+	"github.com/roster-go/roster"
+	"github.com/roster-go/roster/identifiers"
+)
+
+// Account is the component of what people do with their own account.
+type Account[U roster.Model] struct{ core *Core[U] }
+
+// NewAccount returns the component on a core.
+func NewAccount[U roster.Model](c *Core[U]) Account[U] { return Account[U]{c} }
+
+// AccountOps are the operations of Account.
+type AccountOps[U roster.Model] interface {
+	// Register makes an account for a person and logs them in where an unproven contact allows it; the tokens are nil
+	// otherwise, and when a BeforeLogin hook refuses. An address may register so often; beyond that it is
+	// roster.ErrTooManyRequests.
+	Register(ctx context.Context, user U, password roster.Secret, options ...roster.RegisterOption) (U, *roster.TokenPair, error)
+
+	// Authenticate returns the user whom credentials belong to. Unknown users, wrong passwords and users without one are
+	// the same roster.ErrInvalidCredentials, after the same work; only a right secret is told of a ban. It counts the
+	// attempt and makes no session.
+	Authenticate(ctx context.Context, credentials roster.Credentials) (U, error)
+
+	// Login authenticates and makes a session.
+	Login(ctx context.Context, credentials roster.Credentials) (roster.Login[U], error)
+
+	// Logout ends the session of a refresh token, or of an access token, expired ones too. A session that has ended is
+	// no error; what is no token of ours is roster.ErrInvalidToken.
+	Logout(ctx context.Context, token roster.Secret) error
+
+	// UpdateAccount changes a user's own fields by a JSON object: members of fields tagged "update", the language and
+	// the time zone. Absent members stay, null clears; with any fault nothing is written.
+	UpdateAccount(ctx context.Context, id roster.ID, patch json.RawMessage, options ...roster.UpdateOption) (U, error)
+}
+
+// Register implements AccountOps.
+func (m Account[U]) Register(ctx context.Context, user U, password roster.Secret, options ...roster.RegisterOption) (U, *roster.TokenPair, error) {
+	var none U
+	c := m.core
+	ctx, err := c.enter(ctx, "Register")
+	if err != nil {
+		return none, nil, err
+	}
+	if c.Settings.Account.RegistrationClosed {
+		return none, nil, roster.ErrRegistrationClosed
+	}
+	if any(user) == any(none) {
+		return none, nil, roster.ErrInvalidInput.WithMessage("no user was given")
+	}
+	o := roster.RegisterOptionsOf(options...)
+	giveBack, err := c.takeRegistration(ctx)
+	if err != nil {
+		return none, nil, err
+	}
+	created, err := c.Self.Create(ctx, user, c.signup(user, password, o)...)
+	if err != nil {
+		giveBack()
+		return none, nil, err
+	}
+	if c.Settings.Account.RequireConfirmed && !created.Base().Verified() {
+		return created, nil, nil
+	}
+	var issued issued[U]
+	pair, err := c.Self.IssueTokens(withIssued(ctx, &issued), created.Base().ID, roster.IssueOptions{
+		Via: roster.ViaSignup, AMR: []string{"pwd"}, Remember: o.Remember, Captcha: o.Captcha,
+	})
+	switch {
+	case errors.Is(err, errVetoed):
+		return created, nil, nil // the account is there all the same
+	case err != nil:
+		return none, nil, err
+	}
+	if issued.known {
+		created = issued.user
+	}
+	return created, &pair, nil
+}
+
+// takeRegistration takes from the quota of the caller's address.
+func (c *Core[U]) takeRegistration(ctx context.Context) (giveBack func(), err error) {
+	l := c.Settings.Protection.Registration
+	source := roster.ActorFrom(ctx).Source()
+	if l.Off || source == "" {
+		return func() {}, nil
+	}
+	limit, key := roster.Limit{Max: l.Max, Window: l.Window}, "register:"+source
+	verdict, err := c.Self.CheckTimeoutAndIncr(ctx, limit, key)
+	if err != nil {
+		return nil, err
+	}
+	return func() { c.unspend(context.WithoutCancel(ctx), limit, key) }, verdict.Err()
+}
+
+// signup are the options of the Create that a registration comes to.
+func (c *Core[U]) signup(user U, password roster.Secret, o roster.RegisterOptions) []roster.CreateOption {
+	faults := append(roster.FieldErrors(nil), o.Faults...)
+	c.refuseUntagged(user, &faults)
+	options := []roster.CreateOption{roster.WithVia(roster.ViaSignup), roster.WithCaptcha(o.Captcha)}
+	b := user.Base()
+	contact := b.Email != nil || b.Phone != nil
+	switch {
+	case !o.WithoutPassword:
+		options = append(options, roster.WithPassword(password), roster.WithPasswordPolicy())
+		if b.Email != nil && !c.Settings.Confirm.NoneOnRegister {
+			options = append(options, roster.WithConfirmation())
+		}
+	case !c.Settings.Account.PasswordlessRegistration || !contact:
+		faults.Add("password", roster.Required)
+	case b.Email != nil:
+		options = append(options, roster.WithInvitation())
+	}
+	return append(options, roster.WithFaults(faults))
+}
+
+// refuseUntagged adds a fault for each field that is set and that people may not give when they register.
+func (c *Core[U]) refuseUntagged(user U, faults *roster.FieldErrors) {
+	blank := c.Plan.New()
+	for _, f := range c.Plan.changed(blank, user) {
+		if !f.Create && !slices.ContainsFunc(*faults, func(fault roster.FieldError) bool { return fault.Field == f.Name }) {
+			faults.Add(f.Name, roster.ForbiddenField)
+		}
+	}
+}
+
+// Login implements AccountOps.
+func (m Account[U]) Login(ctx context.Context, credentials roster.Credentials) (roster.Login[U], error) {
+	c := m.core
+	ctx, err := c.enter(ctx, "Login")
+	if err != nil {
+		return roster.Login[U]{}, err
+	}
+	u, err := c.Self.Authenticate(ctx, credentials)
+	if err != nil {
+		return roster.Login[U]{}, err
+	}
+	id, ip, login := u.Base().ID, roster.ActorFrom(ctx).IP, loginOf(credentials)
+	var issued issued[U]
+	pair, err := c.Self.IssueTokens(withIssued(ctx, &issued), id, roster.IssueOptions{
+		Via: roster.ViaPassword, AMR: []string{"pwd"}, Remember: credentials.Remember, Captcha: credentials.Captcha,
+	})
+	if err != nil {
+		return roster.Login[U]{}, c.refused(ctx, ip, login, id, err)
+	}
+	if err := c.Self.RecordLoginSuccess(ctx, ip, login, id); err != nil {
+		c.Logger.WarnContext(ctx, "failures of a login were not forgotten", "error", err)
+	}
+	if issued.known {
+		u = issued.user
+	}
+	return roster.Login[U]{User: u, Tokens: &pair}, nil
+}
+
+// refused gives back the attempt of a right secret that led to no session, and tells why.
+func (c *Core[U]) refused(ctx context.Context, ip, login string, id roster.ID, err error) error {
+	c.giveBack(ctx, ip, login)
+	reason := roster.FailedBackend
+	switch {
+	case errors.Is(err, errVetoed):
+		reason = roster.FailedVetoed
+	case errors.Is(err, roster.ErrBanned):
+		reason = roster.FailedBanned
+	case errors.Is(err, roster.ErrArchived):
+		reason = roster.FailedArchived
+	case errors.Is(err, roster.ErrNotVerified):
+		reason = roster.FailedNotVerified
+	case errors.Is(err, errDeleted), errors.Is(err, roster.ErrNotFound):
+		reason, err = roster.FailedDeleted, roster.ErrInvalidCredentials
+	}
+	if record := c.Self.RecordLoginFailure(ctx, ip, login, &id, reason); record != nil {
+		return record
+	}
+	return err
+}
+
+// loginOf is the login string that an attempt is counted by: the first identifier that was given.
+func loginOf(credentials roster.Credentials) string {
+	for _, s := range []*string{credentials.Login, credentials.Username, credentials.Email, credentials.Phone} {
+		if s != nil {
+			return *s
+		}
+	}
+	return ""
+}
+
+// Logout implements AccountOps.
+func (m Account[U]) Logout(ctx context.Context, token roster.Secret) error {
+	c := m.core
+	ctx, err := c.enter(ctx, "Logout")
+	if err != nil {
+		return err
+	}
+	session, err := c.sessionOf(ctx, token)
+	if err == nil {
+		err = c.logout(ctx, session)
+	}
+	if errors.Is(err, roster.ErrNotFound) {
+		return nil // gone with its user, or ended meanwhile
+	}
+	return err
+}
+
+// UpdateAccount implements AccountOps.
+func (m Account[U]) UpdateAccount(ctx context.Context, id roster.ID, patch json.RawMessage, options ...roster.UpdateOption) (U, error) {
+	var none U
+	c := m.core
+	ctx, err := c.enter(ctx, "UpdateAccount")
+	if err != nil {
+		return none, err
+	}
+	actor := roster.ActorFrom(ctx)
+	if _, err := c.judge(ctx, updateUsers, id); err != nil {
+		return none, err
+	}
+	return c.Self.Update(ctx, id, func(user U) error {
+		if !actor.Trusted() && !c.Settings.Account.UnverifiedUpdate && !user.Base().Verified() {
+			return roster.ErrNotVerified
+		}
+		return c.Self.Patch(ctx, user, patch, roster.WriterSelf)
+	}, options...)
+}
+
+// kindAllowed reports whether log-ins may name an identifier of a kind.
+func (c *Core[U]) kindAllowed(kind identifiers.Kind) bool {
+	fields := c.Settings.Account.LoginFields
+	return len(fields) == 0 || slices.Contains(fields, kind)
+}

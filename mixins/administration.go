@@ -1,0 +1,102 @@
+package mixins
+
+import (
+	"context"
+
+	"github.com/roster-go/roster"
+	"github.com/roster-go/roster/notify"
+	"github.com/roster-go/roster/store"
+)
+
+// Administration is the component that keeps a repo running.
+type Administration[U roster.Model] struct{ core *Core[U] }
+
+// NewAdministration returns the component on a core.
+func NewAdministration[U roster.Model](c *Core[U]) Administration[U] { return Administration[U]{c} }
+
+// AdministrationOps are the operations of Administration.
+type AdministrationOps interface {
+	// Deliver sends up to most messages that are due, each once, and tells what became of them; 0 means a batch of 20.
+	// Run does so all the time: Deliver is for cron, serverless programs and tests.
+	Deliver(ctx context.Context, most int) (notify.Delivered, error)
+
+	// Clean deletes what is over since long: ended sessions and sent messages after 30 days, dead messages after 90, used
+	// links after a week. It returns how many rows; Run does so every hour.
+	Clean(ctx context.Context) (int64, error)
+
+	// Reindex writes anew what text search looks into, for users stored before a field was tagged "search", or changed
+	// by other programs. It returns how many users it changed.
+	Reindex(ctx context.Context) (int64, error)
+
+	// Stats returns the counters of this process.
+	Stats() roster.Stats
+}
+
+// Deliver implements AdministrationOps.
+func (m Administration[U]) Deliver(ctx context.Context, most int) (notify.Delivered, error) {
+	c := m.core
+	ctx, err := c.enter(ctx, "Deliver")
+	if err != nil {
+		return notify.Delivered{}, err
+	}
+	if !roster.ActorFrom(ctx).Trusted() {
+		return notify.Delivered{}, roster.ErrForbidden
+	}
+	return c.worker.Deliver(ctx, most)
+}
+
+// Clean implements AdministrationOps.
+func (m Administration[U]) Clean(ctx context.Context) (int64, error) {
+	c := m.core
+	ctx, err := c.enter(ctx, "Clean")
+	if err != nil {
+		return 0, err
+	}
+	if !roster.ActorFrom(ctx).Trusted() {
+		return 0, roster.ErrForbidden
+	}
+	return c.Store.Clean(ctx, c.now(), store.Keep{
+		Sessions: c.Settings.Session.Keep, Links: 7 * day, Messages: 30 * day, DeadMessages: 90 * day,
+	})
+}
+
+// Reindex implements AdministrationOps.
+func (m Administration[U]) Reindex(ctx context.Context) (int64, error) {
+	c := m.core
+	ctx, err := c.enter(ctx, "Reindex")
+	if err != nil {
+		return 0, err
+	}
+	if !roster.ActorFrom(ctx).Trusted() {
+		return 0, roster.ErrForbidden
+	}
+	var changed int64
+	var last roster.ID
+	for {
+		var batch []U
+		err := c.Store.WalkUsers(ctx, last, func() []any {
+			u := c.Plan.New()
+			batch = append(batch, u)
+			return c.Plan.dest(u)
+		})
+		if err != nil || len(batch) == 0 {
+			return changed, err
+		}
+		for _, u := range batch {
+			last = u.Base().ID
+			n, err := c.Store.SetSearch(ctx, last, u.Base().Version, c.searchText(u, c.canonical(u)))
+			if err != nil {
+				return changed, err
+			}
+			changed += n
+		}
+	}
+}
+
+// Stats implements AdministrationOps.
+func (m Administration[U]) Stats() roster.Stats {
+	if m.core == nil {
+		return roster.Stats{}
+	}
+	return roster.Stats{HookErrors: m.core.hookErrors.Load(), MailConfigErrors: m.core.worker.ConfigErrors()}
+}

@@ -1,0 +1,156 @@
+package mixins
+
+import (
+	"context"
+	"errors"
+
+	"github.com/roster-go/roster"
+	"github.com/roster-go/roster/identifiers"
+)
+
+// Authenticate implements AccountOps.
+func (m Account[U]) Authenticate(ctx context.Context, credentials roster.Credentials) (U, error) {
+	var none U
+	c := m.core
+	ctx, err := c.enter(ctx, "Authenticate")
+	if err != nil {
+		return none, err
+	}
+	if err := checkCredentials(credentials); err != nil {
+		return none, err
+	}
+	ip, login := roster.ActorFrom(ctx).IP, loginOf(credentials)
+	verdict, err := c.Self.IsBruteforce(ctx, ip, login)
+	if err != nil {
+		return none, err
+	}
+	if !verdict.Allowed {
+		return none, c.failed(ctx, ip, login, nil, roster.FailedThrottled, verdict.Err())
+	}
+	u, known, err := c.nominate(ctx, credentials)
+	if err != nil {
+		c.giveBack(ctx, ip, login)
+		return none, err
+	}
+	if !known {
+		// Whoever looks at the time must not learn that nobody has this login.
+		if err := c.checkNobody(ctx, *credentials.Password); err != nil {
+			c.giveBack(ctx, ip, login)
+			return none, err
+		}
+		return none, c.failed(ctx, ip, login, nil, roster.FailedUnknown, roster.ErrInvalidCredentials)
+	}
+	id := u.Base().ID
+	err = c.Self.CheckPassword(ctx, id, *credentials.Password)
+	switch {
+	case u.Base().Deleted() && (err == nil || errors.Is(err, roster.ErrInvalidPassword)):
+		return none, c.failed(ctx, ip, login, &id, roster.FailedDeleted, roster.ErrInvalidCredentials)
+	case errors.Is(err, roster.ErrInvalidPassword):
+		return none, c.failed(ctx, ip, login, &id, roster.FailedPassword, roster.ErrInvalidCredentials)
+	case err != nil:
+		c.giveBack(ctx, ip, login)
+		return none, err
+	}
+	if nested(ctx) {
+		return u, nil // Login looks at the state when it makes the session, and settles the attempt then
+	}
+	if u, err = c.Self.Get(ctx, id); err == nil {
+		err = c.mayLogIn(u.Base())
+	}
+	if err != nil {
+		return none, c.refused(ctx, ip, login, id, err)
+	}
+	return u, c.Self.RecordLoginSuccess(ctx, ip, login, id)
+}
+
+func checkCredentials(credentials roster.Credentials) error {
+	var faults roster.FieldErrors
+	if credentials.Login == nil && credentials.Username == nil && credentials.Email == nil && credentials.Phone == nil {
+		faults.Add("login", roster.Required)
+	}
+	if credentials.Password == nil {
+		faults.Add("password", roster.Required)
+	}
+	return faults.Err()
+}
+
+// nominate finds the user whom all given identifiers name; known is false when they name nobody, or not the same one.
+func (c *Core[U]) nominate(ctx context.Context, credentials roster.Credentials) (u U, known bool, err error) {
+	for _, given := range []struct {
+		value *string
+		kind  identifiers.Kind
+	}{
+		{credentials.Login, ""},
+		{credentials.Username, identifiers.KindUsername},
+		{credentials.Email, identifiers.KindEmail},
+		{credentials.Phone, identifiers.KindPhone},
+	} {
+		if given.value == nil {
+			continue
+		}
+		found, err := c.lookUp(ctx, given.kind, *given.value)
+		switch {
+		case errors.Is(err, roster.ErrNotFound):
+			return u, false, nil
+		case err != nil:
+			return u, false, err
+		case known && found.Base().ID != u.Base().ID:
+			return u, false, nil
+		}
+		u, known = found, true
+	}
+	return u, known, nil
+}
+
+func (c *Core[U]) lookUp(ctx context.Context, kind identifiers.Kind, value string) (U, error) {
+	var none U
+	inferred := kind
+	if inferred == "" {
+		inferred = identifiers.Infer(value)
+	}
+	if len(value) > identifiers.MaxLogin || !c.kindAllowed(inferred) {
+		return none, roster.ErrNotFound
+	}
+	if kind == "" {
+		return c.Self.GetByLogin(ctx, value)
+	}
+	return c.byKind(ctx, kind, value)
+}
+
+// checkNobody does the work of CheckPassword for an account that is not there.
+func (c *Core[U]) checkNobody(ctx context.Context, password roster.Secret) error {
+	if _, err := c.Store.GetPassword(ctx, newID()); err != nil && !errors.Is(err, roster.ErrNotFound) {
+		return err
+	}
+	return c.Passwords.VerifyDummy(ctx, password)
+}
+
+// failed records the failure of an attempt, and returns answer.
+func (c *Core[U]) failed(ctx context.Context, ip, login string, id *roster.ID, reason roster.LoginFailure, answer error) error {
+	if err := c.Self.RecordLoginFailure(ctx, ip, login, id, reason); err != nil {
+		return err
+	}
+	return answer
+}
+
+// errDeleted is the state of users who must look unknown to whoever logs in.
+var errDeleted = &roster.Error{Code: "deleted"}
+
+// mayLogIn judges the state of a user who has proven who they are.
+func (c *Core[U]) mayLogIn(b *roster.User) error {
+	switch {
+	case b.Deleted():
+		return errDeleted
+	case b.Banned(c.now()):
+		err := *roster.ErrBanned
+		if b.BannedUntil != nil {
+			err.Details = map[string]any{"until": *b.BannedUntil}
+		}
+		return &err
+	case b.ArchivedAt != nil:
+		return roster.ErrArchived
+	case c.Settings.Account.RequireConfirmed && !b.Verified():
+		return roster.ErrNotVerified
+	}
+	return nil
+}

@@ -1,0 +1,65 @@
+package mixins
+
+import "reflect"
+
+// clone returns a user that shares nothing changeable with u.
+func (p *Plan[U]) clone(u U) U {
+	c := reflect.New(p.elem)
+	c.Elem().Set(reflect.ValueOf(u).Elem())
+	for i := range p.fields {
+		v := c.Elem().FieldByIndex(p.fields[i].index)
+		v.Set(deepCopy(v))
+	}
+	return c.Interface().(U)
+}
+
+// deepCopy copies what a value points to. Structs with private fields are values of their own, such as time.Time.
+func deepCopy(v reflect.Value) reflect.Value {
+	switch v.Kind() {
+	case reflect.Pointer:
+		if v.IsNil() {
+			return v
+		}
+		c := reflect.New(v.Type().Elem())
+		c.Elem().Set(deepCopy(v.Elem()))
+		return c
+	case reflect.Interface:
+		if v.IsNil() {
+			return v
+		}
+		c := reflect.New(v.Type()).Elem()
+		c.Set(deepCopy(v.Elem()))
+		return c
+	case reflect.Slice:
+		if v.IsNil() {
+			return v
+		}
+		c := reflect.MakeSlice(v.Type(), v.Len(), v.Len())
+		for i := range v.Len() {
+			c.Index(i).Set(deepCopy(v.Index(i)))
+		}
+		return c
+	case reflect.Map:
+		if v.IsNil() {
+			return v
+		}
+		c := reflect.MakeMapWithSize(v.Type(), v.Len())
+		for iter := v.MapRange(); iter.Next(); {
+			c.SetMapIndex(iter.Key(), deepCopy(iter.Value()))
+		}
+		return c
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if !v.Type().Field(i).IsExported() {
+				return v
+			}
+		}
+		c := reflect.New(v.Type()).Elem()
+		for i := range v.NumField() {
+			c.Field(i).Set(deepCopy(v.Field(i)))
+		}
+		return c
+	default:
+		return v
+	}
+}

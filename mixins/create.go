@@ -1,0 +1,280 @@
+package mixins
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"regexp"
+
+	"github.com/roster-go/roster"
+	"github.com/roster-go/roster/callbacks"
+	"github.com/roster-go/roster/passwords"
+	"github.com/roster-go/roster/store"
+)
+
+// Create implements CRUDOps.
+func (m CRUD[U]) Create(ctx context.Context, user U, options ...roster.CreateOption) (U, error) {
+	var none U
+	c := m.core
+	ctx, err := c.enter(ctx, "Create")
+	if err != nil {
+		return none, err
+	}
+	if any(user) == any(none) {
+		return none, roster.ErrInvalidInput.WithMessage("no user was given")
+	}
+	n := newcomer[U]{core: c, user: c.Plan.clone(user), options: roster.CreateOptionsOf(options...)}
+	if err := n.mayGrant(ctx); err != nil {
+		return none, err
+	}
+	if err := n.prepare(ctx); err != nil {
+		return none, err
+	}
+	n.joins = c.Store.InTransaction(ctx)
+	err = c.Store.Transact(ctx, n.store)
+	if !n.joins && errors.Is(err, roster.ErrIdentifierTaken) {
+		// The database names one of the taken identifiers; people are told all.
+		err = n.allTaken(ctx, err)
+	}
+	if err != nil {
+		return none, err
+	}
+	return n.user, nil
+}
+
+// CreateSuperuser implements CRUDOps.
+func (m CRUD[U]) CreateSuperuser(ctx context.Context, user U, options ...roster.CreateOption) (U, error) {
+	var none U
+	ctx, err := m.core.enter(ctx, "CreateSuperuser")
+	if err != nil {
+		return none, err
+	}
+	if !roster.ActorFrom(ctx).Trusted() {
+		return none, roster.ErrForbidden
+	}
+	o := roster.CreateOptionsOf(options...)
+	if o.Superuser != nil && !*o.Superuser {
+		return none, roster.FieldErrors{{Field: "superuser", Code: roster.Invalid}}.Err()
+	}
+	return m.core.Self.Create(ctx, user, append(options[:len(options):len(options)], roster.WithSuperuser(true))...)
+}
+
+// newcomer is a user on the way into the database.
+type newcomer[U roster.Model] struct {
+	core    *Core[U]
+	user    U
+	options roster.CreateOptions
+	encoded string // the hash of the password; "" for none
+	names   names
+	joins   bool // the transaction is another's: its failure cannot be looked into
+}
+
+// mayGrant refuses an actor who may not create users, or would grant what they lack.
+func (n *newcomer[U]) mayGrant(ctx context.Context) error {
+	rights, err := n.core.judge(ctx, createUsers, roster.ID{})
+	if err != nil || rights.Superuser {
+		return err
+	}
+	if n.options.Superuser != nil && *n.options.Superuser {
+		return roster.ErrForbidden
+	}
+	var missing []roster.FieldError
+	for _, permission := range n.options.Permissions {
+		if !rights.Permissions.Covers(permission) {
+			missing = append(missing, roster.FieldError{
+				Field: "permissions", Code: roster.NotHeld, Params: map[string]any{"permission": permission},
+			})
+		}
+	}
+	if len(missing) > 0 {
+		return roster.ErrForbidden.WithFields(missing...)
+	}
+	return nil
+}
+
+// prepare judges the password and hashes it: before the transaction, so that no connection waits for a hash. When no
+// Before hook can mend the input, it is judged as a whole, and a faulty one costs no hash.
+func (n *newcomer[U]) prepare(ctx context.Context) error {
+	c, o := n.core, &n.options
+	switch {
+	case o.Password != nil && o.PasswordHash != nil:
+		o.Faults.Add("password", roster.Invalid)
+		return nil
+	case o.PasswordHash != nil:
+		usable, err := passwords.CheckImport(o.PasswordHash.Reveal())
+		if usable {
+			n.encoded = o.PasswordHash.Reveal()
+		}
+		return o.Faults.Collect(err)
+	case o.Password == nil:
+		return nil
+	}
+	faults := c.Passwords.CheckLimits("password", *o.Password)
+	if o.Policy {
+		faults = append(faults, c.Passwords.CheckMinimum("password", *o.Password)...)
+	}
+	o.Faults = append(o.Faults, faults...)
+	if len(o.Faults) > 0 {
+		return nil
+	}
+	if !c.hooks.Create.HasBefore() {
+		if err := n.validate(ctx, c.Plan.clone(n.user)).Err(); err != nil {
+			return err
+		}
+	}
+	encoded, err := c.Self.HashPassword(ctx, *o.Password)
+	n.encoded = encoded
+	return o.Faults.Collect(err)
+}
+
+// validate brings the identifiers to their stored form and returns all faults.
+func (n *newcomer[U]) validate(ctx context.Context, u U) roster.FieldErrors {
+	faults := append(roster.FieldErrors(nil), n.options.Faults...)
+	n.names = n.core.identify(ctx, u, &faults)
+	b := u.Base()
+	requireIdentifier(b, &faults)
+	checkPreferences(b, &faults)
+	if n.options.AllowReserved {
+		faults = lift(faults, "username", roster.Reserved)
+	}
+	if n.options.EmailVerified && b.Email == nil {
+		faults.Add("email", roster.Required)
+	}
+	if n.options.PhoneVerified && b.Phone == nil {
+		faults.Add("phone", roster.Required)
+	}
+	if (n.options.Confirmation || n.options.Invitation) && b.Email == nil {
+		faults.Add("email", roster.Required)
+	}
+	checkPermissions("permissions", n.options.Permissions, &faults)
+	return faults
+}
+
+// store runs in the transaction.
+func (n *newcomer[U]) store(ctx context.Context) error {
+	c, o := n.core, n.options
+	run := c.hooks.Create.Begin()
+	e := &callbacks.Create[U]{Event: c.event(ctx), User: n.user, Via: cmp.Or(o.Via, viaOf(ctx)), Captcha: o.Captcha}
+	if err := before(ctx, c, run, e); err != nil {
+		return err
+	}
+	n.user = e.User
+	if err := n.settle(ctx); err != nil {
+		return err
+	}
+	id := n.user.Base().ID
+	if err := c.Store.InsertUser(ctx, id, c.Plan.values(n.user), c.derived(n.user, n.names), c.holds(n.names.Username)); err != nil {
+		return err
+	}
+	ctx = c.withFresh(ctx, n.user)
+	if n.encoded != "" {
+		if err := c.Self.StorePassword(ctx, id, n.encoded, roster.PasswordCreated); err != nil {
+			return err
+		}
+	}
+	stored := &callbacks.Create[U]{Event: e.Event, User: n.user, Via: cmp.Or(o.Via, viaOf(ctx)), Captcha: o.Captcha}
+	if err := after(ctx, c, run, stored); err != nil {
+		return err
+	}
+	if o.Confirmation {
+		if err := c.Self.RequestEmailConfirmation(ctx, id); err != nil {
+			return err
+		}
+	}
+	if o.Invitation {
+		return c.Self.RequestPasswordSet(ctx, id)
+	}
+	return nil
+}
+
+// settle validates the user and gives it the status of a new one.
+func (n *newcomer[U]) settle(ctx context.Context) error {
+	c, o, u := n.core, n.options, n.user
+	faults := n.validate(ctx, u)
+	b := u.Base()
+	if b.ID == (roster.ID{}) {
+		b.ID = c.Self.NewID()
+	}
+	if len(faults) > 0 || n.joins {
+		if err := c.addTaken(ctx, b.ID, n.names, &faults); err != nil {
+			return err
+		}
+	}
+	if err := faults.Err(); err != nil {
+		return err
+	}
+	now := c.now()
+	created := roster.User{
+		ID: b.ID, Username: b.Username, Email: b.Email, Phone: b.Phone, Language: b.Language, TimeZone: b.TimeZone,
+		Permissions: roster.NewPermissions(o.Permissions...), Superuser: o.Superuser != nil && *o.Superuser,
+		CreatedAt: now, UpdatedAt: now, Version: 1,
+	}
+	if !o.CreatedAt.IsZero() {
+		created.CreatedAt = o.CreatedAt
+	}
+	if o.EmailVerified {
+		created.EmailVerifiedAt = &now
+	}
+	if o.PhoneVerified {
+		created.PhoneVerifiedAt = &now
+	}
+	*b = created
+	c.Plan.settle(u)
+	return nil
+}
+
+// allTaken tells every identifier that is taken, where the database told one.
+func (n *newcomer[U]) allTaken(ctx context.Context, err error) error {
+	var faults roster.FieldErrors
+	if lookup := n.core.addTaken(ctx, n.user.Base().ID, n.names, &faults); lookup != nil || len(faults) == 0 {
+		return err
+	}
+	return faults.Err()
+}
+
+// addTaken adds a fault for each identifier that another user than id has.
+func (c *Core[U]) addTaken(ctx context.Context, id roster.ID, n names, faults *roster.FieldErrors) error {
+	if n == (names{}) {
+		return nil
+	}
+	taken, err := c.Store.TakenIdentifiers(ctx, id, store.Identifiers(n), c.holds(n.Username))
+	for _, field := range taken {
+		faults.Add(field, roster.Taken)
+	}
+	return err
+}
+
+// viaOf tells by which way an actor makes or takes away users.
+func viaOf(ctx context.Context) roster.Via {
+	switch roster.ActorFrom(ctx).Kind {
+	case roster.ActorAdmin:
+		return roster.ViaAdmin
+	case roster.ActorCLI:
+		return roster.ViaCLI
+	case roster.ActorImport:
+		return roster.ViaImport
+	case roster.ActorUser, roster.ActorSystem:
+	}
+	return roster.ViaApp
+}
+
+var permissionForm = regexp.MustCompile(`^([a-z0-9_-]+[:.])*([a-z0-9_-]+|\*)$`)
+
+const (
+	maxPermission  = 100 // characters
+	maxPermissions = 200
+)
+
+func checkPermissions(field string, names []string, faults *roster.FieldErrors) {
+	for _, name := range names {
+		switch {
+		case len(name) > maxPermission:
+			faults.Add(field, roster.TooLong)
+		case !permissionForm.MatchString(name):
+			faults.Add(field, roster.Invalid)
+		}
+	}
+	if len(names) > maxPermissions {
+		faults.Add(field, roster.TooLong)
+	}
+}

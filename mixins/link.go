@@ -1,0 +1,132 @@
+package mixins
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/roster-go/roster"
+	"github.com/roster-go/roster/notify"
+	"github.com/roster-go/roster/store"
+)
+
+// linkKind is a kind of token that is mailed as a link: random, stored as its hash, good for one purpose, once.
+type linkKind struct {
+	purpose store.LinkPurpose
+	prefix  string
+	message string // the kind of the mail
+	ttl     func(Settings) time.Duration
+	page    func(Settings) string
+}
+
+var (
+	confirmEmailLink = linkKind{
+		store.ConfirmEmail, "ec_", notify.EmailConfirm,
+		func(s Settings) time.Duration { return s.Confirm.EmailTTL },
+		func(s Settings) string { return s.Notify.Links.ConfirmEmail },
+	}
+	setPasswordLink = linkKind{
+		store.FirstPassword, "ps_", notify.PasswordFirst,
+		func(s Settings) time.Duration { return s.Password.FirstTTL },
+		func(s Settings) string { return s.Notify.Links.SetPassword },
+	}
+)
+
+const tokenBytes = 32
+
+func newToken(prefix string) roster.Secret {
+	var b [tokenBytes]byte
+	_, _ = rand.Read(b[:]) // it never fails; without randomness the program ends
+	return roster.Secret(prefix + base64.RawURLEncoding.EncodeToString(b[:]))
+}
+
+// hash is what is stored of a token: 256 random bits need no salt. It is nil for what cannot be one of the kind.
+func (k linkKind) hash(token roster.Secret) []byte {
+	text, ok := strings.CutPrefix(token.Reveal(), k.prefix)
+	if !ok {
+		return nil
+	}
+	if b, err := base64.RawURLEncoding.Strict().DecodeString(text); err != nil || len(b) != tokenBytes {
+		return nil
+	}
+	sum := sha256.Sum256([]byte(token.Reveal()))
+	return sum[:]
+}
+
+// mailLink mails a new link to a user's e-mail address; older ones of its purpose are void.
+func (c *Core[U]) mailLink(ctx context.Context, u U, kind linkKind) error {
+	b, now := u.Base(), c.now()
+	if _, isFresh := c.freshUser(ctx, b.ID); !isFresh {
+		if err := c.Store.VoidLinks(ctx, b.ID, kind.purpose, "", now); err != nil {
+			return err
+		}
+	}
+	token := newToken(kind.prefix)
+	link := store.Link{
+		Hash: kind.hash(token), Purpose: kind.purpose, UserID: b.ID, Address: text(c.canonical(u).Email),
+		CreatedAt: now, ExpiresAt: now.Add(kind.ttl(c.Settings)),
+	}
+	return c.queue(ctx, u, outgoing{
+		kind: kind.message, to: *b.Email, link: &link, priority: 0,
+		secrets: messageSecrets{Token: token.Reveal(), Link: c.pageURL(kind.page(c.Settings), token)},
+	})
+}
+
+// pageURL is where a mail leads: a page of the program, with the token in the fragment, which reaches no server's log.
+func (c *Core[U]) pageURL(page string, token roster.Secret) string {
+	return strings.TrimRight(c.Settings.BaseURL, "/") + page + "#token=" + url.QueryEscape(token.Reveal())
+}
+
+// findLink returns a link that was not voided, used ones too.
+func (c *Core[U]) findLink(ctx context.Context, kind linkKind, token roster.Secret) (store.Link, error) {
+	if token == "" {
+		return store.Link{}, roster.FieldErrors{{Field: "token", Code: roster.Required}}.Err()
+	}
+	hash := kind.hash(token)
+	if hash == nil {
+		return store.Link{}, roster.ErrInvalidToken
+	}
+	link, err := c.Store.GetLink(ctx, kind.purpose, hash)
+	switch {
+	case errors.Is(err, roster.ErrNotFound):
+		return link, roster.ErrInvalidToken
+	case err != nil:
+		return link, err
+	case link.VoidedAt != nil:
+		return link, roster.ErrInvalidToken
+	case link.UsedAt == nil && !c.now().Before(link.ExpiresAt):
+		return link, roster.ErrExpiredToken
+	}
+	return link, nil
+}
+
+// liveLink returns a link that can still be used.
+func (c *Core[U]) liveLink(ctx context.Context, kind linkKind, token roster.Secret) (store.Link, error) {
+	link, err := c.findLink(ctx, kind, token)
+	if err == nil && link.UsedAt != nil {
+		err = roster.ErrInvalidToken
+	}
+	return link, err
+}
+
+// useLink consumes a link of a user whose row is locked: of any number of callers one succeeds.
+func (c *Core[U]) useLink(ctx context.Context, kind linkKind, token roster.Secret, u U) error {
+	link, err := c.liveLink(ctx, kind, token)
+	if err != nil {
+		return err
+	}
+	b := u.Base()
+	if link.UserID != b.ID || b.Deleted() || link.Address != text(c.canonical(u).Email) {
+		return roster.ErrInvalidToken
+	}
+	used, err := c.Store.UseLink(ctx, kind.purpose, link.Hash, c.now())
+	if err == nil && !used {
+		err = roster.ErrInvalidToken
+	}
+	return err
+}

@@ -1,0 +1,319 @@
+package mixins
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/roster-go/roster"
+	"github.com/roster-go/roster/cache"
+	"github.com/roster-go/roster/callbacks"
+	"github.com/roster-go/roster/identifiers"
+	"github.com/roster-go/roster/secrets"
+)
+
+// Protection is the component that slows guessing down.
+type Protection[U roster.Model] struct{ core *Core[U] }
+
+// NewProtection returns the component on a core.
+func NewProtection[U roster.Model](c *Core[U]) Protection[U] { return Protection[U]{c} }
+
+// ProtectionOps are the operations of Protection.
+type ProtectionOps interface {
+	// IsBruteforce takes one attempt from the lanes of an address, of a login string in whatever spelling, and of
+	// both together, and tells whether a credential may be judged. It counts before the credential is looked at:
+	// RecordLoginSuccess gives back what turned out right.
+	IsBruteforce(ctx context.Context, ip, login string) (roster.Verdict, error)
+
+	// CheckTimeoutAndIncr takes one from the quota of each key, in one round trip. When one refuses, what the others
+	// took is given back. Of any number of callers Limit.Max pass in a window, which begins with the first.
+	CheckTimeoutAndIncr(ctx context.Context, limit roster.Limit, keys ...string) (roster.Verdict, error)
+
+	// RecordLoginFailure makes the failure of an attempt final, whatever becomes of the transaction in ctx, and tells
+	// the hooks. id is nil when nobody has the login.
+	RecordLoginFailure(ctx context.Context, ip, login string, id *roster.ID, reason roster.LoginFailure) error
+
+	// RecordLoginSuccess forgets the failures of a login string, and of it together with an address; never those of
+	// the address itself.
+	RecordLoginSuccess(ctx context.Context, ip, login string, id roster.ID) error
+}
+
+// lane is one thing that attempts are counted by.
+type lane struct {
+	name  string
+	limit cache.Limit
+}
+
+// lanes are those that attempts on a login string from an address are counted in.
+func (c *Core[U]) lanes(ip, login string) []lane {
+	p := c.Settings.Protection
+	source, key := roster.Actor{IP: ip}.Source(), c.Identifiers.CounterKey(login)
+	var list []lane
+	if source != "" && !p.Source.Off && !c.trustsSource(ip) {
+		list = append(list, lane{"source", cache.Limit{
+			Key: c.counterKey("source", source), Max: int64(p.Source.Max), Window: p.Source.Window, Lock: p.Source.Window,
+		}})
+	}
+	if key == "" {
+		return list
+	}
+	if !p.Identifier.Off {
+		list = append(list, lane{"identifier", backoff(c.counterKey("identifier", key), p.Identifier)})
+	}
+	if source != "" && !p.Pair.Off {
+		list = append(list, lane{"pair", backoff(c.counterKey("pair", source, key), p.Pair)})
+	}
+	return list
+}
+
+// The waits after failures: 1 s, doubled each time, 15 min at most.
+const (
+	firstWait = time.Second
+	lastWait  = 15 * time.Minute
+)
+
+func backoff(key string, l LaneConfig) cache.Limit {
+	return cache.Limit{Key: key, Max: int64(l.Max), Window: l.Window, Backoff: firstWait, MaxBackoff: lastWait}
+}
+
+// counterKey names a counter without telling whose it is.
+func (c *Core[U]) counterKey(kind string, parts ...string) string {
+	data := [][]byte{[]byte(kind)}
+	for _, part := range parts {
+		data = append(data, []byte(part))
+	}
+	return kind + ":" + base64.RawURLEncoding.EncodeToString(c.Secrets.MAC(secrets.Counter, data...)[:16])
+}
+
+func (c *Core[U]) trustsSource(ip string) bool {
+	addr, err := netip.ParseAddr(ip)
+	return err == nil && slices.ContainsFunc(c.Settings.Protection.TrustedSources, func(network string) bool {
+		prefix, err := netip.ParsePrefix(network)
+		return err == nil && prefix.Contains(addr.Unmap())
+	})
+}
+
+// IsBruteforce implements ProtectionOps.
+func (m Protection[U]) IsBruteforce(ctx context.Context, ip, login string) (roster.Verdict, error) {
+	c := m.core
+	ctx, err := c.enter(ctx, "IsBruteforce")
+	if err != nil {
+		return roster.Verdict{}, err
+	}
+	return c.take(ctx, c.lanes(ip, login))
+}
+
+// take takes one from each lane; several refusals are told as the longest.
+func (c *Core[U]) take(ctx context.Context, lanes []lane) (roster.Verdict, error) {
+	verdict := roster.Verdict{Allowed: true}
+	if len(lanes) == 0 {
+		return verdict, nil
+	}
+	counts, err := c.Cache.IncrBelow(ctx, limitsOf(lanes)...)
+	if err != nil {
+		return roster.Verdict{}, cacheFailure(ctx, err)
+	}
+	for i, count := range counts {
+		v := c.verdict(lanes[i].name, count)
+		if !v.Allowed && (verdict.Allowed || v.RetryAfter > verdict.RetryAfter) || v.Allowed && verdict.Allowed {
+			verdict = v
+		}
+	}
+	return verdict, nil
+}
+
+func limitsOf(lanes []lane) []cache.Limit {
+	list := make([]cache.Limit, len(lanes))
+	for i, l := range lanes {
+		list[i] = l.limit
+	}
+	return list
+}
+
+func (c *Core[U]) verdict(lane string, count cache.Count) roster.Verdict {
+	v := roster.Verdict{
+		Allowed: count.OK, Lane: lane, Limit: int(count.Limit.Max), Remaining: int(max(count.Limit.Max-count.N, 0)),
+		ResetAt: c.now().Add(count.TTL),
+	}
+	if !count.OK {
+		v.RetryAfter = max(count.Wait, time.Millisecond)
+		v.ResetAt = c.now().Add(v.RetryAfter)
+	}
+	return v
+}
+
+// cacheFailure turns an error of the cache into ours: who asked for leave and got no answer has none.
+func cacheFailure(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return roster.ErrUnavailable.WithRetryAfter(time.Second).WithCause(err)
+}
+
+// CheckTimeoutAndIncr implements ProtectionOps.
+func (m Protection[U]) CheckTimeoutAndIncr(ctx context.Context, limit roster.Limit, keys ...string) (roster.Verdict, error) {
+	c := m.core
+	ctx, err := c.enter(ctx, "CheckTimeoutAndIncr")
+	if err != nil {
+		return roster.Verdict{}, err
+	}
+	lanes, err := c.quota(limit, keys)
+	if err != nil {
+		return roster.Verdict{}, err
+	}
+	counts, err := c.Cache.IncrBelow(ctx, limitsOf(lanes)...)
+	if err != nil {
+		return roster.Verdict{}, cacheFailure(ctx, err)
+	}
+	verdict := c.verdict("quota", counts[0])
+	var taken []cache.Limit
+	for i, count := range counts {
+		if v := c.verdict("quota", count); count.OK {
+			taken = append(taken, lanes[i].limit)
+		} else if verdict.Allowed || v.RetryAfter > verdict.RetryAfter {
+			verdict = v
+		}
+	}
+	if !verdict.Allowed && len(taken) > 0 {
+		if err := c.Cache.Release(ctx, taken...); err != nil {
+			return roster.Verdict{}, cacheFailure(ctx, err)
+		}
+	}
+	return verdict, nil
+}
+
+const maxQuotaKey = 256 // bytes
+
+func (c *Core[U]) quota(limit roster.Limit, keys []string) ([]lane, error) {
+	switch {
+	case len(keys) == 0 || slices.Contains(keys, ""):
+		return nil, roster.ErrInvalidInput.WithMessage("a quota needs a key")
+	case slices.ContainsFunc(keys, func(key string) bool { return len(key) > maxQuotaKey }):
+		return nil, roster.ErrInvalidInput.WithMessage("the key of a quota is longer than 256 bytes")
+	case limit.Max < 1 || limit.Window < time.Second:
+		return nil, roster.ErrInvalidInput.WithMessage("a quota needs a Max of 1 and a Window of 1 s at least")
+	}
+	list := make([]lane, len(keys))
+	for i, key := range keys {
+		list[i] = lane{"quota", cache.Limit{Key: c.counterKey("quota", key), Max: int64(limit.Max), Window: limit.Window}}
+	}
+	return list, nil
+}
+
+// spend takes from a quota of the caller's own, and gives it back if the transaction of ctx is rolled back.
+func (c *Core[U]) spend(ctx context.Context, l LaneConfig, keys ...string) error {
+	if l.Off {
+		return nil
+	}
+	limit := roster.Limit{Max: l.Max, Window: l.Window}
+	verdict, err := c.Self.CheckTimeoutAndIncr(ctx, limit, keys...)
+	if err != nil {
+		return err
+	}
+	if !verdict.Allowed {
+		return roster.ErrQuotaExhausted.WithRetryAfter(verdict.RetryAfter)
+	}
+	c.Store.OnRollback(ctx, func(ctx context.Context) { c.unspend(ctx, limit, keys...) })
+	return nil
+}
+
+func (c *Core[U]) unspend(ctx context.Context, limit roster.Limit, keys ...string) {
+	lanes, err := c.quota(limit, keys)
+	if err == nil {
+		err = c.Cache.Release(ctx, limitsOf(lanes)...)
+	}
+	if err != nil {
+		c.Logger.WarnContext(ctx, "quota was not given back", "error", err)
+	}
+}
+
+// takeMail takes from the quota of mails of a kind, of the account and of the address.
+func (c *Core[U]) takeMail(ctx context.Context, kind string, u U) error {
+	return c.spend(ctx, c.Settings.Protection.Mails,
+		kind+":account:"+u.Base().ID.String(), kind+":address:"+text(c.canonical(u).Email))
+}
+
+// promptLane counts wrong passwords that a signed-in user gives, by user and session.
+func (c *Core[U]) promptLane(ctx context.Context, id roster.ID) cache.Limit {
+	key := c.counterKey("prompt", id.String(), roster.ActorFrom(ctx).SID.String())
+	return backoff(key, c.Settings.Protection.Identifier)
+}
+
+func (c *Core[U]) takePrompt(ctx context.Context, id roster.ID) error {
+	if c.Settings.Protection.Identifier.Off {
+		return nil
+	}
+	verdict, err := c.take(ctx, []lane{{"prompt", c.promptLane(ctx, id)}})
+	if err != nil {
+		return err
+	}
+	return verdict.Err()
+}
+
+func (c *Core[U]) clearPrompt(ctx context.Context, id roster.ID) error {
+	if err := c.Cache.Delete(ctx, c.promptLane(ctx, id).Key); err != nil {
+		return cacheFailure(ctx, err)
+	}
+	return nil
+}
+
+// RecordLoginFailure implements ProtectionOps.
+func (m Protection[U]) RecordLoginFailure(ctx context.Context, ip, login string, id *roster.ID, reason roster.LoginFailure) error {
+	c := m.core
+	ctx, err := c.enter(ctx, "RecordLoginFailure")
+	if err != nil {
+		return err
+	}
+	run := c.hooks.LoginFailed.Begin()
+	e := &callbacks.LoginFailed{
+		Event: c.event(ctx), UserID: id, Reason: reason, Via: roster.ViaPassword,
+		Login: identifiers.Mask(identifiers.Infer(login), c.Identifiers.CounterKey(login)),
+	}
+	// The count stands already. What a hook writes is its own, and its failure changes no answer.
+	err = c.Store.Aside(ctx, func(ctx context.Context) error { return after(ctx, c, run, e) })
+	if err != nil {
+		c.reportHook(ctx, "AfterLoginFailed", err)
+	}
+	return nil
+}
+
+// RecordLoginSuccess implements ProtectionOps.
+func (m Protection[U]) RecordLoginSuccess(ctx context.Context, ip, login string, _ roster.ID) error {
+	c := m.core
+	ctx, err := c.enter(ctx, "RecordLoginSuccess")
+	if err != nil {
+		return err
+	}
+	var keys []string
+	for _, l := range c.lanes(ip, login) {
+		if l.name != "source" {
+			keys = append(keys, l.limit.Key)
+		}
+	}
+	if len(keys) == 0 {
+		return nil
+	}
+	if err := c.Cache.Delete(ctx, keys...); err != nil {
+		return cacheFailure(ctx, err)
+	}
+	return nil
+}
+
+// giveBack gives back an attempt whose secret was never judged, or was right and then refused; it clears nothing.
+func (c *Core[U]) giveBack(ctx context.Context, ip, login string) {
+	var limits []cache.Limit
+	for _, l := range c.lanes(ip, login) {
+		if l.name != "source" {
+			limits = append(limits, l.limit)
+		}
+	}
+	if len(limits) == 0 {
+		return
+	}
+	if err := c.Cache.Release(context.WithoutCancel(ctx), limits...); err != nil && !errors.Is(err, context.Canceled) {
+		c.Logger.WarnContext(ctx, "log-in attempt was not given back", "error", err)
+	}
+}

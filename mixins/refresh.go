@@ -1,0 +1,175 @@
+package mixins
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/roster-go/roster"
+	"github.com/roster-go/roster/callbacks"
+	"github.com/roster-go/roster/notify"
+	"github.com/roster-go/roster/store"
+	"github.com/roster-go/roster/tokens"
+)
+
+// Refresh implements SessionOps.
+func (m Session[U]) Refresh(ctx context.Context, refresh roster.Secret) (roster.TokenPair, error) {
+	var pair roster.TokenPair
+	c := m.core
+	ctx, err := c.enter(ctx, "Refresh")
+	if err != nil {
+		return pair, err
+	}
+	token, err := c.refresh.Parse(refresh.Reveal())
+	if err != nil {
+		return pair, err
+	}
+	pair, ok, err := c.rotate(ctx, token)
+	if err == nil && !ok {
+		return c.judgeRefresh(ctx, token)
+	}
+	return pair, err
+}
+
+// rotate spends the current refresh token of a session that may go on; ok is false when it is not one.
+func (c *Core[U]) rotate(ctx context.Context, token tokens.Refresh) (pair roster.TokenPair, ok bool, err error) {
+	s, now, actor := c.Settings.Session, c.now(), roster.ActorFrom(ctx)
+	next, hash, err := c.refresh.New(token.SessionID, token.Generation+1)
+	if err != nil {
+		return pair, false, err
+	}
+	successor, err := token.SealSuccessor(next)
+	if err != nil {
+		return pair, false, err
+	}
+	rotation := store.Rotation{
+		SessionID: token.SessionID, Current: token.Hash, Next: hash, Successor: successor, Now: now,
+		IdleAt: now.Add(s.RefreshIdle), ShortIdleAt: now.Add(s.ShortIdle), IP: present(actor.IP),
+		UserAgent: present(clip(actor.UserAgent)), Verified: c.Settings.Account.RequireConfirmed,
+	}
+	err = c.Store.Transact(ctx, func(ctx context.Context) error {
+		x, err := c.Store.RotateSession(ctx, rotation)
+		if errors.Is(err, roster.ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		pair, err = c.refreshed(ctx, x, next)
+		ok = err == nil
+		return err
+	})
+	return pair, ok, err
+}
+
+// refreshed reads the user anew, so that the access token says what they may now.
+func (c *Core[U]) refreshed(ctx context.Context, x store.Session, refresh roster.Secret) (roster.TokenPair, error) {
+	u := c.Plan.New()
+	if err := c.Store.GetUser(ctx, store.ByID, x.UserID, c.Plan.dest(u)); err != nil {
+		return roster.TokenPair{}, err
+	}
+	c.Plan.settle(u)
+	return c.pair(ctx, u, x, refresh)
+}
+
+// judgeRefresh answers a token of ours that is not the current one of a session that may go on. What it ends stays
+// ended although the answer is an error, whatever becomes of the transaction in ctx.
+func (c *Core[U]) judgeRefresh(ctx context.Context, token tokens.Refresh) (roster.TokenPair, error) {
+	var pair roster.TokenPair
+	x, err := c.Store.GetSession(ctx, token.SessionID)
+	if errors.Is(err, roster.ErrNotFound) {
+		return pair, roster.ErrSessionRevoked
+	}
+	if err != nil {
+		return pair, err
+	}
+	u := c.Plan.New()
+	if err := c.Store.GetUser(ctx, store.ByID, x.UserID, c.Plan.dest(u)); err != nil {
+		return pair, err
+	}
+	c.Plan.settle(u)
+	now := c.now()
+	current, previous := token.Matches(x.SecretHash), token.Matches(x.PreviousHash)
+	state := c.mayLogIn(u.Base())
+	if errors.Is(state, errDeleted) {
+		state = roster.ErrSessionRevoked
+	}
+	switch {
+	case x.EndedAt != nil:
+		if (current || previous) && (errors.Is(state, roster.ErrBanned) || errors.Is(state, roster.ErrArchived)) {
+			return pair, state
+		}
+		return pair, roster.ErrSessionRevoked
+	case !now.Before(x.IdleAt) || !now.Before(x.ExpiresAt):
+		return pair, roster.ErrSessionExpired
+	case token.Generation > x.Generation:
+		return pair, roster.ErrInvalidRefresh // of a future that a backup has undone
+	case !current && !(previous && c.inGrace(x, now)):
+		return pair, c.reused(ctx, x, token)
+	case state != nil:
+		return pair, c.endForState(ctx, x, state)
+	case current:
+		// It was the current one when it was looked up, and is again: something else had the row meanwhile.
+		return c.again(ctx, token)
+	}
+	next, err := token.OpenSuccessor(x.Successor)
+	if err != nil {
+		return pair, roster.ErrInvalidRefresh.WithCause(err)
+	}
+	return c.pair(ctx, u, x, next)
+}
+
+// inGrace reports whether the previous token may still have its successor: two tabs that refresh at once, and a client
+// whose answer was lost.
+func (c *Core[U]) inGrace(x store.Session, now time.Time) bool {
+	return x.RotatedAt != nil && len(x.Successor) > 0 && now.Sub(*x.RotatedAt) <= c.Settings.Session.Grace
+}
+
+// again tries once more to rotate a token that is the current one after all, unless a blackout has come.
+func (c *Core[U]) again(ctx context.Context, token tokens.Refresh) (roster.TokenPair, error) {
+	pair, ok, err := c.rotate(ctx, token)
+	if err == nil && !ok {
+		err = roster.ErrSessionRevoked
+	}
+	return pair, err
+}
+
+// reused ends a session of whose refresh tokens somebody else has a copy.
+func (c *Core[U]) reused(ctx context.Context, x store.Session, token tokens.Refresh) error {
+	err := c.Store.Aside(ctx, func(ctx context.Context) error {
+		ended, err := c.Store.EndSession(ctx, x.ID, c.now(), roster.RevokedByReuse)
+		if err != nil || !ended {
+			return err
+		}
+		if err := c.revoked(ctx, x.UserID, []roster.ID{x.ID}, roster.RevokedByReuse); err != nil {
+			return err
+		}
+		run := c.hooks.TokenReuse.Begin()
+		e := &callbacks.TokenReuse{Event: c.event(ctx), UserID: x.UserID, SID: x.ID, Generation: token.Generation}
+		c.tell(ctx, "AfterTokenReuse", func(ctx context.Context) error { return after(ctx, c, run, e) })
+		u := c.Plan.New()
+		if err := c.Store.GetUser(ctx, store.ByID, x.UserID, c.Plan.dest(u)); err != nil {
+			return err
+		}
+		return c.notice(ctx, u, notify.TokenReuse, nil)
+	})
+	if err != nil {
+		return err
+	}
+	return roster.ErrTokenReused
+}
+
+// endForState ends a session whose user may not have one any more.
+func (c *Core[U]) endForState(ctx context.Context, x store.Session, state error) error {
+	err := c.Store.Aside(ctx, func(ctx context.Context) error {
+		ended, err := c.Store.EndSession(ctx, x.ID, c.now(), roster.RevokedByState)
+		if err != nil || !ended {
+			return err
+		}
+		return c.revoked(ctx, x.UserID, []roster.ID{x.ID}, roster.RevokedByState)
+	})
+	if err != nil {
+		return err
+	}
+	return state
+}

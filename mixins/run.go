@@ -1,0 +1,46 @@
+package mixins
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// cleanEvery is how often Run cleans up.
+const cleanEvery = time.Hour
+
+var errRunning = errors.New("the repo runs already")
+
+// Run sends messages and cleans up until ctx ends. A second Run of the same repo is an error.
+func (c *Core[U]) Run(ctx context.Context) error {
+	if !c.running.CompareAndSwap(false, true) {
+		return errRunning
+	}
+	defer c.running.Store(false)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	cleaning := make(chan struct{})
+	go func() {
+		defer close(cleaning)
+		c.cleanUntil(ctx)
+	}()
+	err := c.worker.Run(ctx)
+	cancel()
+	<-cleaning
+	return err
+}
+
+func (c *Core[U]) cleanUntil(ctx context.Context) {
+	tick := time.NewTicker(cleanEvery)
+	defer tick.Stop()
+	for {
+		if _, err := c.Self.Clean(ctx); err != nil && ctx.Err() == nil {
+			c.Logger.ErrorContext(ctx, "cleaning failed", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}

@@ -1,0 +1,248 @@
+package mixins
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/roster-go/roster"
+	"github.com/roster-go/roster/callbacks"
+	"github.com/roster-go/roster/store"
+)
+
+// Session is the component of sessions and their tokens.
+type Session[U roster.Model] struct{ core *Core[U] }
+
+// NewSession returns the component on a core.
+func NewSession[U roster.Model](c *Core[U]) Session[U] { return Session[U]{c} }
+
+// SessionOps are the operations of Session.
+type SessionOps[U roster.Model] interface {
+	// IssueTokens makes a session for a user and returns its tokens. It is the last step of every way to log in, fires
+	// the Login hooks, and refuses whoever may not log in. It asks for no secret: it is for trusted code.
+	IssueTokens(ctx context.Context, id roster.ID, options roster.IssueOptions) (roster.TokenPair, error)
+
+	// VerifyToken returns the claims of a live access token. Others are roster.ErrInvalidToken, late ones
+	// roster.ErrTokenExpired, those of a session that was ended roster.ErrSessionRevoked.
+	VerifyToken(ctx context.Context, access roster.Secret) (roster.Claims, error)
+
+	// Refresh spends a refresh token and returns a new pair. The previous token gets the same successor within the
+	// grace; any older one is roster.ErrTokenReused and ends the session, since somebody else has a copy.
+	Refresh(ctx context.Context, refresh roster.Secret) (roster.TokenPair, error)
+
+	// Revoke ends the session of a refresh token, of whatever age, and returns when it was ended.
+	Revoke(ctx context.Context, refresh roster.Secret) (time.Time, error)
+
+	// ListSessions returns a user's live sessions, the newest use first.
+	ListSessions(ctx context.Context, id roster.ID) ([]roster.Session, error)
+
+	// RevokeSession ends one session of a user; another's, an unknown and an ended one are roster.ErrNotFound.
+	RevokeSession(ctx context.Context, id, session roster.ID) error
+
+	// RevokeOtherSessions ends all sessions of a user but one, and returns how many.
+	RevokeOtherSessions(ctx context.Context, id, session roster.ID) (int, error)
+
+	// RevokeSessions ends all sessions of a user, and returns how many.
+	RevokeSessions(ctx context.Context, id roster.ID) (int, error)
+
+	// TokenClaims returns further claims for a user's access tokens: none, for programs to override. A name that
+	// Roster or a standard uses fails the log-in.
+	TokenClaims(ctx context.Context, user U) (map[string]any, error)
+
+	// JWKS returns the public signing keys as a JSON Web Key Set (RFC 7517).
+	JWKS(ctx context.Context) ([]byte, error)
+}
+
+// errVetoed marks the error by which a BeforeLogin hook refused.
+var errVetoed = errors.New("vetoed")
+
+// issued is where IssueTokens leaves the user as the log-in has left them, for the operation that called it.
+type issued[U roster.Model] struct {
+	user  U
+	known bool
+}
+
+type issuedKey struct{}
+
+func withIssued[U roster.Model](ctx context.Context, into *issued[U]) context.Context {
+	return context.WithValue(ctx, issuedKey{}, into)
+}
+
+// IssueTokens implements SessionOps.
+func (m Session[U]) IssueTokens(ctx context.Context, id roster.ID, options roster.IssueOptions) (roster.TokenPair, error) {
+	var pair roster.TokenPair
+	c := m.core
+	into, _ := ctx.Value(issuedKey{}).(*issued[U])
+	ctx, err := c.enter(ctx, "IssueTokens")
+	if err != nil {
+		return pair, err
+	}
+	if !nested(ctx) && !roster.ActorFrom(ctx).Trusted() {
+		return pair, roster.ErrForbidden
+	}
+	if options.Via == "" {
+		options.Via = roster.ViaApp
+	}
+	if options.AMR == nil {
+		options.AMR = []string{"app"}
+	}
+	err = c.Store.Transact(ctx, func(ctx context.Context) error {
+		u, err := c.lock(ctx, id)
+		if err != nil {
+			return err
+		}
+		if err := c.mayLogIn(u.Base()); err != nil {
+			return err
+		}
+		run := c.hooks.Login.Begin()
+		e := &callbacks.Login[U]{Event: c.event(ctx), User: u, Via: options.Via, AMR: options.AMR, Captcha: options.Captcha}
+		if err := before(ctx, c, run, run.Copy(e)); err != nil {
+			return veto{err}
+		}
+		if err := c.Self.UpdateLastLogin(ctx, id); err != nil {
+			return err
+		}
+		now := c.now()
+		u.Base().LastLoginAt = &now
+		session, refresh, err := c.begin(ctx, id, options)
+		if err != nil {
+			return err
+		}
+		if pair, err = c.pair(ctx, u, session, refresh); err != nil {
+			return err
+		}
+		e.Session = session.ID
+		if into != nil {
+			into.user, into.known = u, true
+		}
+		return after(ctx, c, run, e)
+	})
+	switch {
+	case errors.Is(err, errDeleted):
+		return roster.TokenPair{}, roster.ErrNotFound
+	case err != nil:
+		return roster.TokenPair{}, err
+	}
+	return pair, nil
+}
+
+// veto is the error of a Before hook, which stays what it is for the caller.
+type veto struct{ error }
+
+func (v veto) Unwrap() []error { return []error{v.error, errVetoed} }
+
+// begin stores a session of a user whose row is locked.
+func (c *Core[U]) begin(ctx context.Context, id roster.ID, options roster.IssueOptions) (store.Session, roster.Secret, error) {
+	s, now, actor := c.Settings.Session, c.now(), roster.ActorFrom(ctx)
+	remember := options.Remember == nil || *options.Remember
+	x := store.Session{
+		ID: newID(), UserID: id, CreatedAt: now, LastUsedAt: now, Remember: remember, AuthTime: now,
+		AMR: strings.Join(options.AMR, " "), IP: present(actor.IP), UserAgent: present(clip(actor.UserAgent)), Generation: 1,
+		ExpiresAt: now.Add(s.RefreshAbsolute),
+	}
+	x.IdleAt = earliest(x.ExpiresAt, now.Add(s.RefreshIdle))
+	if !remember {
+		x.IdleAt = earliest(x.ExpiresAt, now.Add(s.ShortIdle))
+	}
+	refresh, hash, err := c.refresh.New(x.ID, x.Generation)
+	if err != nil {
+		return x, "", err
+	}
+	x.SecretHash = hash
+	evicted, err := c.Store.InsertSession(ctx, &x, s.MaxPerUser)
+	if err != nil {
+		return x, "", err
+	}
+	return x, refresh, c.revoked(ctx, id, evicted, roster.RevokedByEviction)
+}
+
+// pair signs an access token for a session and puts both tokens together.
+func (c *Core[U]) pair(ctx context.Context, u U, x store.Session, refresh roster.Secret) (roster.TokenPair, error) {
+	b, now := u.Base(), c.now()
+	extra, err := c.Self.TokenClaims(ctx, u)
+	if err != nil {
+		return roster.TokenPair{}, err
+	}
+	claims := roster.Claims{
+		Subject: b.ID, SessionID: x.ID, IssuedAt: now, NotBefore: now, AuthTime: x.AuthTime, AMR: strings.Fields(x.AMR),
+		ExpiresAt: earliest(x.ExpiresAt, now.Add(c.Settings.Session.AccessTTL)),
+		Epoch:     b.Epoch, GlobalEpoch: x.GlobalEpoch, Permissions: b.Permissions, Superuser: b.Superuser, Extra: extra,
+	}
+	access, err := c.issuer.Sign(claims)
+	if err != nil {
+		return roster.TokenPair{}, err
+	}
+	return roster.TokenPair{
+		AccessToken: access, ExpiresIn: claims.ExpiresAt.Sub(now),
+		RefreshToken: refresh, RefreshExpiresIn: x.IdleAt.Sub(now).Round(time.Second), SessionID: x.ID,
+	}, nil
+}
+
+func earliest(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
+const maxUserAgent = 256 // characters
+
+func clip(userAgent string) string {
+	userAgent = strings.ToValidUTF8(strings.ReplaceAll(userAgent, "\x00", ""), "")
+	if utf8.RuneCountInString(userAgent) <= maxUserAgent {
+		return userAgent
+	}
+	return string([]rune(userAgent)[:maxUserAgent])
+}
+
+// VerifyToken implements SessionOps.
+func (m Session[U]) VerifyToken(ctx context.Context, access roster.Secret) (roster.Claims, error) {
+	c := m.core
+	ctx, err := c.enter(ctx, "VerifyToken")
+	if err != nil {
+		return roster.Claims{}, err
+	}
+	claims, err := c.issuer.Verify(access.Reveal(), c.now())
+	if err != nil {
+		return roster.Claims{}, err
+	}
+	if err := c.checkStanding(ctx, claims); err != nil {
+		return roster.Claims{}, err
+	}
+	return claims, nil
+}
+
+// checkStanding asks whether a session and its user still are what they were when the token was issued.
+func (c *Core[U]) checkStanding(ctx context.Context, claims roster.Claims) error {
+	x, err := c.Store.GetStanding(ctx, claims.SessionID)
+	switch {
+	case errors.Is(err, roster.ErrNotFound):
+		return roster.ErrSessionRevoked
+	case err != nil:
+		return err
+	}
+	u := roster.User{BannedAt: x.BannedAt, BannedUntil: x.BannedUntil, DeletedAt: x.DeletedAt}
+	switch {
+	case x.UserID != claims.Subject, x.EndedAt != nil, u.Banned(c.now()), u.Deleted(), x.ArchivedAt != nil, claims.GlobalEpoch < x.GlobalEpoch:
+		return roster.ErrSessionRevoked
+	case claims.Epoch < x.Epoch:
+		return roster.ErrTokenExpired // the session lives: refreshing gives a token of the new epoch
+	}
+	return nil
+}
+
+// TokenClaims implements SessionOps.
+func (m Session[U]) TokenClaims(ctx context.Context, _ U) (map[string]any, error) {
+	_, err := m.core.enter(ctx, "TokenClaims")
+	return nil, err
+}
+
+// JWKS implements SessionOps.
+func (m Session[U]) JWKS(ctx context.Context) ([]byte, error) {
+	if _, err := m.core.enter(ctx, "JWKS"); err != nil {
+		return nil, err
+	}
+	return m.core.issuer.Keys().JWKS(), nil
+}

@@ -1,0 +1,177 @@
+package mixins
+
+import (
+	"cmp"
+	"io/fs"
+	"time"
+
+	"github.com/roster-go/roster/identifiers"
+	"github.com/roster-go/roster/notify"
+	"github.com/roster-go/roster/passwords"
+	"github.com/roster-go/roster/tokens"
+)
+
+// Settings are what a program decides about its repo, part by part. Every zero value is safe.
+type Settings struct {
+	// BaseURL is where people reach the program; the links in mails begin with it.
+	BaseURL string
+	// Product is what mails call the program.
+	Product     string
+	Account     AccountConfig
+	Session     SessionConfig
+	Username    UsernameConfig
+	Email       identifiers.EmailConfig
+	Phone       identifiers.PhoneConfig
+	Confirm     ConfirmConfig
+	Password    PasswordConfig
+	Protection  ProtectionConfig
+	Notify      NotifyConfig
+	Callbacks   CallbacksConfig
+	Development bool
+}
+
+// AccountConfig is how people come to an account and into it.
+type AccountConfig struct {
+	// RegistrationClosed refuses Register.
+	RegistrationClosed bool
+	// RequireConfirmed lets nobody in who has an e-mail address or phone number and proved none.
+	RequireConfirmed bool
+	// PasswordlessRegistration lets people register without a password; they are mailed a link to set one.
+	PasswordlessRegistration bool
+	// LoginFields are the kinds of identifiers that log-ins may name; empty means all.
+	LoginFields []identifiers.Kind
+	// UnverifiedUpdate lets people change their account before they proved a contact.
+	UnverifiedUpdate bool
+}
+
+// SessionConfig is how long sessions and tokens live.
+type SessionConfig struct {
+	Issuer   string // claim iss; "" means the base URL
+	Audience string // claim aud; "" means the base URL
+	// Algorithm signs access tokens; "" means ES256.
+	Algorithm tokens.Algorithm
+	// AccessTTL is the life of an access token, 1 min to 1 h; 0 means 10 min.
+	AccessTTL time.Duration
+	// RefreshIdle ends a session that is not used, RefreshAbsolute every session; 0 means 14 and 90 days.
+	RefreshIdle, RefreshAbsolute time.Duration
+	// ShortIdle is RefreshIdle for log-ins that are not to be remembered; 0 means 12 h.
+	ShortIdle time.Duration
+	// Grace is how long the previous refresh token still gets the same successor, 0 to 60 s; 0 means 10 s, a
+	// negative value none.
+	Grace time.Duration
+	// Leeway is how far clocks may differ, at most 60 s; 0 means 5 s.
+	Leeway time.Duration
+	// MaxPerUser bounds a user's sessions; the least recently used gives way. 0 means 10.
+	MaxPerUser int
+	// Keep is how long ended sessions are kept; 0 means 30 days.
+	Keep time.Duration
+}
+
+// UsernameConfig is what usernames look like and how long a released one is kept for its owner.
+type UsernameConfig struct {
+	identifiers.UsernameConfig
+	// HoldFor keeps a username that was given up from others; 0 means 90 days, a negative value not at all.
+	HoldFor time.Duration
+}
+
+// ConfirmConfig is how contacts are proven.
+type ConfirmConfig struct {
+	// NoneOnRegister sends no confirmation when people register.
+	NoneOnRegister bool
+	// EmailTTL is the life of the link that proves an e-mail address; 0 means 24 h.
+	EmailTTL time.Duration
+}
+
+// PasswordConfig is how passwords are hashed, and how long the links live by which they are set.
+type PasswordConfig struct {
+	passwords.Config
+	// FirstTTL is the life of the link by which a first password is set; 0 means 24 h.
+	FirstTTL time.Duration
+}
+
+// ProtectionConfig is what slows guessing down. Zero values mean the defaults.
+type ProtectionConfig struct {
+	// Source lets an address try 30 log-ins in 60 s, right or wrong, and locks it for 60 s then.
+	Source LaneConfig
+	// Identifier and Pair make a login string, and one from one address, wait after 10 failures in 15 min: 1 s, and
+	// twice as long after each further one, 15 min at most.
+	Identifier, Pair LaneConfig
+	// Registration lets an address register 20 times an hour.
+	Registration LaneConfig
+	// Mails lets 2 mails of a kind be asked for in 30 min, for one account and to one address.
+	Mails LaneConfig
+	// TrustedSources are networks (CIDR) whose addresses are not counted by Source.
+	TrustedSources []string
+}
+
+// LaneConfig bounds one thing that is counted.
+type LaneConfig struct {
+	Off    bool
+	Max    int
+	Window time.Duration
+}
+
+// NotifyConfig is how messages look and by whom they are sent.
+type NotifyConfig struct {
+	// Mail and SMS send messages; nil: none can be asked for.
+	Mail, SMS notify.Sender
+	// Templates override the built-in texts, file by file.
+	Templates fs.FS
+	// Language is that of users who chose none; "" means "en".
+	Language string
+	// Links are the pages that mails lead to.
+	Links LinksConfig
+	// Poll is how often the outbox is looked at; 0 means 2 s.
+	Poll time.Duration
+}
+
+// LinksConfig are pages of the program, as paths on the base URL. Each reads its token from the fragment of the URL
+// and posts it.
+type LinksConfig struct {
+	ConfirmEmail string // "" means "/confirm"
+	SetPassword  string // "" means "/set-password"
+}
+
+// CallbacksConfig bounds hooks.
+type CallbacksConfig struct {
+	// OnTimeout bounds each On hook; 0 means 5 s.
+	OnTimeout time.Duration
+}
+
+const day = 24 * time.Hour
+
+// WithDefaults returns the settings with what was left out filled in.
+func (s Settings) WithDefaults() Settings {
+	fill := func(d *time.Duration, otherwise time.Duration) { *d = cmp.Or(*d, otherwise) }
+	x := &s.Session
+	x.Issuer, x.Audience = cmp.Or(x.Issuer, s.BaseURL), cmp.Or(x.Audience, s.BaseURL)
+	x.Algorithm = cmp.Or(x.Algorithm, tokens.ES256)
+	fill(&x.AccessTTL, 10*time.Minute)
+	fill(&x.RefreshIdle, 14*day)
+	fill(&x.RefreshAbsolute, 90*day)
+	fill(&x.ShortIdle, 12*time.Hour)
+	fill(&x.Grace, 10*time.Second)
+	fill(&x.Leeway, 5*time.Second)
+	fill(&x.Keep, 30*day)
+	x.MaxPerUser = cmp.Or(x.MaxPerUser, 10)
+	fill(&s.Username.HoldFor, 90*day)
+	fill(&s.Confirm.EmailTTL, day)
+	fill(&s.Password.FirstTTL, day)
+	fill(&s.Callbacks.OnTimeout, 5*time.Second)
+	p := &s.Protection
+	p.Source.fill(30, time.Minute)
+	p.Identifier.fill(10, 15*time.Minute)
+	p.Pair.fill(10, 15*time.Minute)
+	p.Registration.fill(20, time.Hour)
+	p.Mails.fill(2, 30*time.Minute)
+	n := &s.Notify
+	n.Language = cmp.Or(n.Language, "en")
+	n.Links.ConfirmEmail = cmp.Or(n.Links.ConfirmEmail, "/confirm")
+	n.Links.SetPassword = cmp.Or(n.Links.SetPassword, "/set-password")
+	fill(&n.Poll, 2*time.Second)
+	return s
+}
+
+func (l *LaneConfig) fill(most int, window time.Duration) {
+	l.Max, l.Window = cmp.Or(l.Max, most), cmp.Or(l.Window, window)
+}

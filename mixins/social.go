@@ -1,0 +1,123 @@
+package mixins
+
+import (
+	"context"
+	"regexp"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/roster-go/roster"
+	"github.com/roster-go/roster/callbacks"
+	"github.com/roster-go/roster/notify"
+)
+
+var providerForm = regexp.MustCompile(`^[a-z0-9_-]{1,64}$`)
+
+const maxSubject = 255 // bytes
+
+// LinkSocial implements CRUDOps.
+func (m CRUD[U]) LinkSocial(ctx context.Context, id roster.ID, account roster.SocialAccount) error {
+	c := m.core
+	ctx, err := c.enter(ctx, "LinkSocial")
+	if err != nil {
+		return err
+	}
+	return c.Store.Transact(ctx, func(ctx context.Context) error {
+		u, err := c.lockJudged(ctx, updateUsers, id)
+		if err != nil {
+			return err
+		}
+		if err := checkSocial(account); err != nil {
+			return err
+		}
+		own, err := c.Store.UpdateSocial(ctx, id, account)
+		if err != nil || own {
+			return err
+		}
+		run := c.hooks.SocialLink.Begin()
+		e := &callbacks.SocialLink[U]{Event: c.event(ctx), User: u, Provider: account.Provider, Subject: account.Subject}
+		if err := before(ctx, c, run, run.Copy(e)); err != nil {
+			return err
+		}
+		account.LinkedAt = c.now()
+		if err := c.Store.InsertSocial(ctx, id, account); err != nil {
+			return err
+		}
+		if err := after(ctx, c, run, e); err != nil {
+			return err
+		}
+		return c.notice(ctx, u, notify.SocialLinked, map[string]any{"Provider": account.Provider})
+	})
+}
+
+// UnlinkSocial implements CRUDOps.
+func (m CRUD[U]) UnlinkSocial(ctx context.Context, id roster.ID, provider, subject string) error {
+	c := m.core
+	ctx, err := c.enter(ctx, "UnlinkSocial")
+	if err != nil {
+		return err
+	}
+	return c.Store.Transact(ctx, func(ctx context.Context) error {
+		u, err := c.lockJudged(ctx, updateUsers, id)
+		if err != nil {
+			return err
+		}
+		// Deleting first tells an unknown link from a last one; both errors undo it.
+		if err := c.Store.DeleteSocial(ctx, id, provider, subject); err != nil {
+			return err
+		}
+		left, err := c.Store.GetCredentials(ctx, id)
+		if err != nil {
+			return err
+		}
+		b := u.Base()
+		if !left.Password && left.Social == 0 && b.EmailVerifiedAt == nil && b.PhoneVerifiedAt == nil {
+			return roster.ErrLastCredential
+		}
+		run := c.hooks.SocialUnlink.Begin()
+		e := &callbacks.SocialUnlink[U]{Event: c.event(ctx), User: u, Provider: provider, Subject: subject}
+		if err := before(ctx, c, run, run.Copy(e)); err != nil {
+			return err
+		}
+		if err := after(ctx, c, run, e); err != nil {
+			return err
+		}
+		return c.notice(ctx, u, notify.SocialUnlinked, map[string]any{"Provider": provider})
+	})
+}
+
+// ListSocial implements CRUDOps.
+func (m CRUD[U]) ListSocial(ctx context.Context, id roster.ID) ([]roster.SocialAccount, error) {
+	c := m.core
+	ctx, err := c.enter(ctx, "ListSocial")
+	if err != nil {
+		return nil, err
+	}
+	if _, err := c.judge(ctx, readUsers, id); err != nil {
+		return nil, err
+	}
+	list, err := c.Store.ListSocial(ctx, id)
+	if err == nil && len(list) == 0 {
+		_, err = c.Self.Get(ctx, id) // no links, or no such user
+	}
+	return list, err
+}
+
+func checkSocial(a roster.SocialAccount) error {
+	var faults roster.FieldErrors
+	switch {
+	case a.Provider == "":
+		faults.Add("provider", roster.Required)
+	case !providerForm.MatchString(a.Provider):
+		faults.Add("provider", roster.Invalid)
+	}
+	switch {
+	case a.Subject == "":
+		faults.Add("subject", roster.Required)
+	case len(a.Subject) > maxSubject:
+		faults.Add("subject", roster.TooLong)
+	case !utf8.ValidString(a.Subject) || strings.ContainsRune(a.Subject, 0):
+		faults.Add("subject", roster.Invalid)
+	}
+	return faults.Err()
+}

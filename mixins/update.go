@@ -1,0 +1,139 @@
+package mixins
+
+import (
+	"context"
+	"slices"
+
+	"github.com/roster-go/roster"
+)
+
+// Update implements CRUDOps.
+func (m CRUD[U]) Update(ctx context.Context, id roster.ID, fn func(user U) error, options ...roster.UpdateOption) (U, error) {
+	var result U
+	c := m.core
+	ctx, err := c.enter(ctx, "Update")
+	if err != nil {
+		return result, err
+	}
+	o := roster.UpdateOptionsOf(options...)
+	err = c.Store.Transact(ctx, func(ctx context.Context) error {
+		old, err := c.lockJudged(ctx, updateUsers, id)
+		if err != nil {
+			return err
+		}
+		if o.Version != nil && *o.Version != old.Base().Version {
+			return roster.ErrVersionMismatch
+		}
+		ch := change[U]{core: c, old: old, user: c.Plan.clone(old)}
+		if err := fn(ch.user); err != nil {
+			return err
+		}
+		result, err = ch.apply(ctx)
+		return err
+	})
+	if err != nil {
+		var none U
+		return none, err
+	}
+	return result, nil
+}
+
+// change is an edited user on the way into the database.
+type change[U roster.Model] struct {
+	core      *Core[U]
+	old, user U
+	names     names // canonical, of the user as edited
+	oldNames  names
+}
+
+// guarded are the fields that Update may not touch: each has its own operation.
+var guarded = []string{
+	"id", "created_at", "updated_at", "last_login_at", "version", "superuser", "permissions", "email_verified_at",
+	"phone_verified_at", "banned_at", "banned_until", "archived_at", "archived_by", "deleted_at", "delete_mode", "epoch",
+}
+
+func (ch *change[U]) refuseGuarded() error {
+	var faults roster.FieldErrors
+	for _, f := range ch.core.Plan.changed(ch.old, ch.user) {
+		if !f.Custom && slices.Contains(guarded, f.Name) {
+			faults.Add(f.Name, roster.ForbiddenField)
+		}
+	}
+	return faults.Err()
+}
+
+// apply runs the hooks of all that the edit changes, and writes it.
+func (ch *change[U]) apply(ctx context.Context) (U, error) {
+	c := ch.core
+	if err := ch.refuseGuarded(); err != nil {
+		return ch.old, err
+	}
+	if len(c.Plan.changed(ch.old, ch.user)) == 0 {
+		return ch.old, nil
+	}
+	c.Plan.settle(ch.user)
+	ch.oldNames = c.canonical(ch.old)
+	events, err := ch.before(ctx)
+	if err != nil {
+		return ch.old, err
+	}
+	if err := ch.validate(ctx); err != nil {
+		return ch.old, err
+	}
+	fields := c.Plan.changed(ch.old, ch.user)
+	if len(fields) == 0 {
+		return ch.old, nil
+	}
+	if err := ch.write(ctx, fields); err != nil {
+		return ch.old, err
+	}
+	forgetFresh[U](ctx)
+	return ch.user, events.after(ctx, ch, fields)
+}
+
+// validate judges what was changed: a rule that came after a value was stored does not keep the rest from changing.
+func (ch *change[U]) validate(ctx context.Context) error {
+	c, b, old := ch.core, ch.user.Base(), ch.old.Base()
+	var faults roster.FieldErrors
+	edited := c.Plan.New()
+	is, was, judged := slots(b), slots(old), slots(edited.Base())
+	for i := range is {
+		if !equalValues(*is[i], *was[i]) {
+			*judged[i] = *is[i]
+		}
+	}
+	checked := c.identify(ctx, edited, &faults)
+	ch.names = ch.oldNames
+	var unheld names // what is not the user's yet
+	for i := range is {
+		if !equalValues(*is[i], *was[i]) {
+			*is[i] = *judged[i]
+			*ch.names.slots()[i] = *checked.slots()[i]
+			if !equalValues(*ch.names.slots()[i], *ch.oldNames.slots()[i]) {
+				*unheld.slots()[i] = *checked.slots()[i]
+			}
+		}
+	}
+	requireIdentifier(b, &faults)
+	if !equalValues(b.Language, old.Language) || !equalValues(b.TimeZone, old.TimeZone) {
+		checkPreferences(b, &faults)
+	}
+	if err := c.addTaken(ctx, b.ID, unheld, &faults); err != nil {
+		return err
+	}
+	return faults.Err()
+}
+
+// canonical returns the identifiers of a stored user as they are compared.
+func (c *Core[U]) canonical(u U) names {
+	var n names
+	for i, value := range slots(u.Base()) {
+		if *value == nil {
+			continue
+		}
+		if canonical, ok := c.Identifiers.Canonical(slotKinds[i], **value); ok {
+			*n.slots()[i] = &canonical
+		}
+	}
+	return n
+}

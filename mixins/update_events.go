@@ -1,0 +1,148 @@
+package mixins
+
+import (
+	"context"
+	"slices"
+
+	"github.com/roster-go/roster"
+	"github.com/roster-go/roster/callbacks"
+	"github.com/roster-go/roster/identifiers"
+	"github.com/roster-go/roster/notify"
+)
+
+// changeEvents are the events of one change, in the order in which each phase runs them.
+type changeEvents[U roster.Model] struct {
+	event    callbacks.Event
+	update   callbacks.Run[callbacks.Update[U]]
+	username *callbacks.Run[callbacks.UsernameChange[U]]
+	contacts []contactEvent[U]
+}
+
+type contactEvent[U roster.Model] struct {
+	run  callbacks.Run[callbacks.ContactChange[U]]
+	kind callbacks.ContactKind
+	slot int
+}
+
+// contactSlots are the identifiers that are contacts.
+var contactSlots = []struct {
+	kind callbacks.ContactKind
+	slot int
+}{{callbacks.Email, 1}, {callbacks.Phone, 2}}
+
+// before runs the Before hooks of all that the edit changes; they may change the edit.
+func (ch *change[U]) before(ctx context.Context) (*changeEvents[U], error) {
+	c := ch.core
+	events := &changeEvents[U]{event: c.event(ctx), update: c.hooks.Update.Begin()}
+	e := &callbacks.Update[U]{
+		Event: events.event, Old: c.Plan.clone(ch.old), User: ch.user, Changed: fieldNames(c.Plan.changed(ch.old, ch.user)),
+	}
+	if err := before(ctx, c, events.update, e); err != nil {
+		return nil, err
+	}
+	ch.user = e.User
+	if err := ch.refuseGuarded(); err != nil {
+		return nil, err
+	}
+	// What merely is spelled otherwise is no change of a contact, and spaces around a username are none of it.
+	spelled := c.Plan.clone(ch.user)
+	newNames := c.identify(ctx, spelled, new(roster.FieldErrors))
+	if b, old := ch.user.Base(), ch.old.Base(); !equalValues(spelled.Base().Username, old.Username) {
+		run := c.hooks.UsernameChange.Begin()
+		events.username = &run
+		e := &callbacks.UsernameChange[U]{Event: events.event, User: c.Plan.clone(ch.user), Old: text(old.Username), New: text(b.Username)}
+		if err := before(ctx, c, run, e); err != nil {
+			return nil, err
+		}
+		if e.New != text(b.Username) {
+			b.Username = present(e.New)
+		}
+	}
+	for _, contact := range contactSlots {
+		if equalValues(*newNames.slots()[contact.slot], *ch.oldNames.slots()[contact.slot]) {
+			continue
+		}
+		event := contactEvent[U]{c.hooks.ContactChange.Begin(), contact.kind, contact.slot}
+		events.contacts = append(events.contacts, event)
+		if err := before(ctx, c, event.run, event.of(ch, events.event)); err != nil {
+			return nil, err
+		}
+	}
+	return events, nil
+}
+
+// after runs the After hooks of what was changed, and queues the On hooks and the notices.
+func (events *changeEvents[U]) after(ctx context.Context, ch *change[U], fields []*field) error {
+	c := ch.core
+	e := &callbacks.Update[U]{Event: events.event, Old: ch.old, User: ch.user, Changed: fieldNames(fields)}
+	if err := after(ctx, c, events.update, e); err != nil {
+		return err
+	}
+	b, old := ch.user.Base(), ch.old.Base()
+	if events.username != nil && !equalValues(b.Username, old.Username) {
+		e := &callbacks.UsernameChange[U]{Event: events.event, User: ch.user, Old: text(old.Username), New: text(b.Username)}
+		if err := after(ctx, c, *events.username, e); err != nil {
+			return err
+		}
+	}
+	for _, contact := range events.contacts {
+		if err := after(ctx, c, contact.run, contact.of(ch, events.event)); err != nil {
+			return err
+		}
+	}
+	return ch.notify(ctx)
+}
+
+func (x contactEvent[U]) of(ch *change[U], event callbacks.Event) *callbacks.ContactChange[U] {
+	e := &callbacks.ContactChange[U]{
+		Event: event, User: ch.user, Kind: x.kind, Step: callbacks.ContactChanged,
+		Old: text(*slots(ch.old.Base())[x.slot]), New: text(*slots(ch.user.Base())[x.slot]),
+	}
+	if e.New == "" {
+		e.Step = callbacks.ContactRemoved
+	}
+	return e
+}
+
+// notify queues what tells the owner of the change: at the contact that it was made from.
+func (ch *change[U]) notify(ctx context.Context) error {
+	c, b, old := ch.core, ch.user.Base(), ch.old.Base()
+	if !equalValues(ch.names.Username, ch.oldNames.Username) {
+		vars := map[string]any{"Old": text(old.Username), "New": text(b.Username)}
+		if err := c.notice(ctx, ch.user, notify.UsernameChanged, vars); err != nil {
+			return err
+		}
+	}
+	if old.EmailVerifiedAt != nil && b.EmailVerifiedAt == nil {
+		vars := map[string]any{"Old": identifiers.Mask(identifiers.KindEmail, *old.Email)}
+		if b.Email == nil {
+			return c.noticeTo(ctx, ch.old, notify.ContactRemoved, *old.Email, vars)
+		}
+		vars["New"] = identifiers.Mask(identifiers.KindEmail, *b.Email)
+		return c.noticeTo(ctx, ch.old, notify.EmailChanged, *old.Email, vars)
+	}
+	return nil
+}
+
+func fieldNames(fields []*field) []string {
+	names := make([]string, 0, len(fields))
+	for _, f := range fields {
+		names = append(names, f.Name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+func text(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}
+
+func present(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}

@@ -1,0 +1,77 @@
+package mixins
+
+import (
+	"context"
+
+	"github.com/roster-go/roster"
+	"github.com/roster-go/roster/secrets"
+	"github.com/roster-go/roster/store"
+)
+
+// write stores the fields that were changed, and what follows from them: a contact that changed is unproven, links to
+// it are void, a username that was given up is held for its owner.
+func (ch *change[U]) write(ctx context.Context, fields []*field) error {
+	c, b := ch.core, ch.user.Base()
+	now := c.now()
+	emailChanged := !equalValues(ch.names.Email, ch.oldNames.Email)
+	phoneChanged := !equalValues(ch.names.Phone, ch.oldNames.Phone)
+	renamed := !equalValues(ch.names.Username, ch.oldNames.Username)
+	set := make([]store.Assignment, 0, len(fields)+7)
+	for _, f := range fields {
+		set = append(set, store.Assignment{Column: f.Column, Value: f.value(ch.user).Interface()})
+	}
+	if emailChanged {
+		b.EmailVerifiedAt = nil
+		set = append(set, store.Assignment{Column: "email_verified_at"}, store.Assignment{Column: string(store.ByEmail), Value: ch.names.Email})
+	}
+	if phoneChanged {
+		b.PhoneVerifiedAt = nil
+		set = append(set, store.Assignment{Column: "phone_verified_at"})
+	}
+	holds := store.Holds{}
+	if renamed {
+		set = append(set, store.Assignment{Column: string(store.ByUsername), Value: ch.names.Username})
+		holds = c.holds(ch.names.Username)
+	}
+	if search := c.searchText(ch.user, ch.names); search != c.searchText(ch.old, ch.oldNames) {
+		set = append(set, store.Assignment{Column: "search", Value: search})
+	}
+	b.Version++
+	b.UpdatedAt = now
+	set = append(set, store.Assignment{Column: "version", Value: b.Version}, store.Assignment{Column: "updated_at", Value: now})
+	if err := c.Store.UpdateUser(ctx, b.ID, set, holds); err != nil {
+		return err
+	}
+	if renamed {
+		if err := c.releaseUsername(ctx, b.ID, ch.oldNames.Username, ch.names.Username); err != nil {
+			return err
+		}
+	}
+	for _, address := range []*string{ch.oldNames.Email, ch.names.Email} {
+		if emailChanged && address != nil {
+			if err := c.Store.VoidLinks(ctx, b.ID, "", *address, now); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// releaseUsername keeps a username that was given up for its owner, and ends the hold of one taken back.
+func (c *Core[U]) releaseUsername(ctx context.Context, owner roster.ID, old, taken *string) error {
+	if taken != nil {
+		if err := c.Store.ReleaseUsername(ctx, c.holds(taken)); err != nil {
+			return err
+		}
+	}
+	return c.holdUsername(ctx, &owner, old)
+}
+
+// holdUsername keeps a username from all but its owner for a while; without an owner from everybody.
+func (c *Core[U]) holdUsername(ctx context.Context, owner *roster.ID, username *string) error {
+	if username == nil || c.Settings.Username.HoldFor <= 0 {
+		return nil
+	}
+	hash := c.Secrets.MAC(secrets.NameHold, []byte(*username))
+	return c.Store.HoldUsername(ctx, hash, owner, c.now().Add(c.Settings.Username.HoldFor))
+}

@@ -1,0 +1,170 @@
+package usersrepo
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"net/url"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+
+	"github.com/roster-go/roster/cache"
+	"github.com/roster-go/roster/identifiers"
+	"github.com/roster-go/roster/mixins"
+	"github.com/roster-go/roster/notify"
+	"github.com/roster-go/roster/secrets"
+	"github.com/roster-go/roster/store"
+)
+
+// Config is what a program decides about its repo. DB, BaseURL and Secrets are needed, and a sender of mails unless
+// nothing is to be confirmed; Development supplies all of these but DB. Every other zero value is safe.
+type Config struct {
+	// DB is the program's own handle, on PostgreSQL 14 or SQLite, best opened by store.Open. Roster closes nothing of it.
+	DB *sqlx.DB
+	// Store names the tables, and says whether a pooler stands before the database.
+	Store store.Config
+	// AutoMigrate applies pending migrations and adds the struct's missing columns at Init: for demonstrations and
+	// tests. Programs in earnest run "roster migrate up" and migrations of their own.
+	AutoMigrate bool
+	// Cache counts and limits; nil: in the memory of this process. Several nodes need a shared one.
+	Cache cache.Cache
+
+	// BaseURL is where people reach the program, with https; the links in mails begin with it.
+	BaseURL string
+	// Product is what mails call the program; "" means "Roster".
+	Product string
+	// Secrets are the master keys: the first for new values, the others for reading older ones. All nodes share them.
+	Secrets []secrets.Secret
+
+	Account    mixins.AccountConfig
+	Session    mixins.SessionConfig
+	Username   mixins.UsernameConfig
+	Email      identifiers.EmailConfig
+	Phone      identifiers.PhoneConfig
+	Confirm    mixins.ConfirmConfig
+	Password   mixins.PasswordConfig
+	Protection mixins.ProtectionConfig
+	Notify     mixins.NotifyConfig
+	Callbacks  mixins.CallbacksConfig
+
+	// AllowMethods are methods of the program's type that look like hooks and are none.
+	AllowMethods []string
+	// Development is for a program on localhost: plain http, mails into the log, and a known secret where none is given.
+	Development bool
+	// Now is the clock; nil: time.Now.
+	Now func() time.Time
+	// Logger is told what nobody else is; nil: silent.
+	Logger *slog.Logger
+}
+
+func (c Config) withDefaults() Config {
+	if c.Now == nil {
+		c.Now = time.Now //nolint:forbidigo // the one place where the clock of the machine comes in
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	c.Callbacks.OnTimeout = cmp.Or(c.Callbacks.OnTimeout, 5*time.Second)
+	if !c.Development {
+		return c
+	}
+	c.BaseURL = cmp.Or(c.BaseURL, "http://localhost:8080")
+	if len(c.Secrets) == 0 {
+		// The same at every start, so that the keys sealed under it can be read again. Anybody can know it.
+		key := sha256.Sum256([]byte("Roster, development on localhost"))
+		c.Secrets = []secrets.Secret{{ID: "development", Key: key[:]}}
+	}
+	if c.Notify.Mail == nil {
+		c.Notify.Mail = notify.NewLog(c.Logger)
+	}
+	return c
+}
+
+func (c Config) settings() mixins.Settings {
+	return mixins.Settings{
+		BaseURL: c.BaseURL, Product: c.Product, Development: c.Development,
+		Account: c.Account, Session: c.Session, Username: c.Username, Email: c.Email, Phone: c.Phone, Confirm: c.Confirm,
+		Password: c.Password, Protection: c.Protection, Notify: c.Notify, Callbacks: c.Callbacks,
+	}.WithDefaults()
+}
+
+// check returns all faults of a configuration that package parts do not judge themselves.
+func (c Config) check() error {
+	s := c.settings()
+	errs := []error{c.checkBaseURL()}
+	fault := func(wrong bool, format string, args ...any) {
+		if wrong {
+			errs = append(errs, fmt.Errorf(format, args...))
+		}
+	}
+	fault(c.DB == nil, "DB is missing")
+	mails := !c.Confirm.NoneOnRegister || c.Account.PasswordlessRegistration
+	fault(c.Notify.Mail == nil && mails, "Notify.Mail is missing: registrations are confirmed by mail, unless Confirm.NoneOnRegister")
+	for name, value := range map[string]any{
+		"Cache": c.Cache, "Notify.Mail": c.Notify.Mail, "Notify.SMS": c.Notify.SMS, "Notify.Templates": c.Notify.Templates,
+		"Password.Hasher": c.Password.Hasher,
+	} {
+		v := reflect.ValueOf(value)
+		fault(value != nil && v.Kind() == reflect.Pointer && v.IsNil(), "%s is a nil %T", name, value)
+	}
+	between := func(name string, d, least, most time.Duration) {
+		fault(d < least || d > most, "%s is %s: want %s to %s", name, d, least, most)
+	}
+	x := s.Session
+	between("Session.AccessTTL", x.AccessTTL, time.Minute, time.Hour)
+	between("Session.RefreshIdle", x.RefreshIdle, time.Minute, x.RefreshAbsolute)
+	between("Session.ShortIdle", x.ShortIdle, time.Minute, x.RefreshAbsolute)
+	between("Session.Leeway", x.Leeway, 0, time.Minute)
+	fault(x.Grace > time.Minute, "Session.Grace is %s: want at most 1m", x.Grace)
+	fault(x.MaxPerUser < 1, "Session.MaxPerUser is %d: want 1 or more", x.MaxPerUser)
+	between("Session.Keep", x.Keep, time.Hour, 100*365*24*time.Hour)
+	between("Confirm.EmailTTL", s.Confirm.EmailTTL, time.Minute, 30*24*time.Hour)
+	between("Password.FirstTTL", s.Password.FirstTTL, time.Minute, 30*24*time.Hour)
+	between("Callbacks.OnTimeout", s.Callbacks.OnTimeout, time.Millisecond, time.Hour)
+	for name, lane := range map[string]mixins.LaneConfig{
+		"Source": s.Protection.Source, "Identifier": s.Protection.Identifier, "Pair": s.Protection.Pair,
+		"Registration": s.Protection.Registration, "Mails": s.Protection.Mails,
+	} {
+		if !lane.Off {
+			fault(lane.Max < 1, "Protection.%s.Max is %d: want 1 or more, or Off", name, lane.Max)
+			between("Protection."+name+".Window", lane.Window, time.Second, 24*time.Hour)
+		}
+	}
+	for _, network := range s.Protection.TrustedSources {
+		_, err := netip.ParsePrefix(network)
+		fault(err != nil, "Protection.TrustedSources: %q is no network in CIDR notation", network)
+	}
+	for name, page := range map[string]string{"ConfirmEmail": s.Notify.Links.ConfirmEmail, "SetPassword": s.Notify.Links.SetPassword} {
+		fault(!strings.HasPrefix(page, "/") || strings.HasPrefix(page, "//") || strings.ContainsAny(page, "#\r\n"),
+			"Notify.Links.%s is %q: want a path that begins with /", name, page)
+	}
+	return errors.Join(errs...)
+}
+
+func (c Config) checkBaseURL() error {
+	if c.BaseURL == "" {
+		return errors.New("BaseURL is missing")
+	}
+	u, err := url.Parse(c.BaseURL)
+	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.ForceQuery || strings.Contains(c.BaseURL, "#") {
+		return errors.New("BaseURL: want https://host, perhaps with a path; no user, query or fragment")
+	}
+	host := u.Hostname()
+	local := host == "localhost" || strings.HasSuffix(host, ".localhost")
+	if addr, err := netip.ParseAddr(host); err == nil {
+		local = addr.IsLoopback()
+	}
+	switch {
+	case c.Development && !local:
+		return fmt.Errorf("development is for localhost only, not for %s", host)
+	case u.Scheme == "https" || u.Scheme == "http" && c.Development:
+		return nil
+	}
+	return errors.New("BaseURL: want https; plain http is for Development on localhost")
+}
