@@ -2,6 +2,7 @@ package roster
 
 import (
 	"errors"
+	"strings"
 	"time"
 )
 
@@ -85,6 +86,7 @@ var (
 	ErrBanned             = &Error{Code: CodeBanned}
 	ErrArchived           = &Error{Code: CodeArchived}
 	ErrNotVerified        = &Error{Code: CodeNotVerified}
+	ErrReauthentication   = &Error{Code: CodeReauthentication}
 	ErrRegistrationClosed = &Error{Code: CodeRegistrationClosed}
 	ErrIdentifierTaken    = &Error{Code: CodeIdentifierTaken}
 	ErrPasswordAlreadySet = &Error{Code: CodePasswordAlreadySet}
@@ -137,21 +139,22 @@ func (e *Error) WithCause(err error) *Error {
 
 // Error implements error.
 func (e *Error) Error() string {
-	s := string(e.Code)
+	var s strings.Builder
+	s.WriteString(string(e.Code))
 	if e.Message != "" {
-		s += ": " + e.Message
+		s.WriteString(": " + e.Message)
 	}
 	for i, f := range e.Fields {
 		sep := ", "
 		if i == 0 {
 			sep = ": "
 		}
-		s += sep + f.String()
+		s.WriteString(sep + f.String())
 	}
 	if e.cause != nil {
-		s += ": " + e.cause.Error()
+		s.WriteString(": " + e.cause.Error())
 	}
-	return s
+	return s.String()
 }
 
 // Unwrap returns the cause.

@@ -1,0 +1,52 @@
+package roster
+
+// CleanJSON reports whether the strings in a JSON text are texts: none holds U+0000, which PostgreSQL cannot store, nor
+// half of a surrogate pair, which is no character and which decoders replace silently.
+func CleanJSON(text []byte) bool {
+	for i := 0; i < len(text); i++ {
+		if text[i] != '\\' || i+1 == len(text) {
+			continue
+		}
+		i++
+		if text[i] != 'u' {
+			continue
+		}
+		unit := codeUnit(text, i+1)
+		switch {
+		case unit == 0:
+			return false
+		case 0xDC00 <= unit && unit <= 0xDFFF:
+			return false
+		case 0xD800 <= unit && unit <= 0xDBFF:
+			low := -1
+			if i+6 < len(text) && text[i+5] == '\\' && text[i+6] == 'u' {
+				low = codeUnit(text, i+7)
+			}
+			if low < 0xDC00 || low > 0xDFFF {
+				return false
+			}
+			i += 6
+		}
+		i += 4
+	}
+	return true
+}
+
+// codeUnit reads the four hexadecimal digits of an escape; -1 when they are none.
+func codeUnit(text []byte, at int) int {
+	if at+4 > len(text) {
+		return -1
+	}
+	unit := 0
+	for _, c := range text[at : at+4] {
+		switch lower := c | 0x20; {
+		case '0' <= c && c <= '9':
+			unit = unit<<4 | int(c-'0')
+		case 'a' <= lower && lower <= 'f':
+			unit = unit<<4 | int(lower-'a'+10)
+		default:
+			return -1
+		}
+	}
+	return unit
+}
