@@ -19,8 +19,10 @@ type Methods[E any] struct{ Before, After, On Func[E] }
 type Env struct {
 	// Timeout bounds each On hook.
 	Timeout time.Duration
-	// Report is told of every error and panic that no caller will see.
+	// Report is told of every panic, where it is recovered, and of every error that no caller will see.
 	Report func(ctx context.Context, hook string, err error)
+	// Publish is given every event once it is committed, before its On hooks; nil: nobody wants them.
+	Publish func(ctx context.Context, name string, event any)
 }
 
 // Runner runs the hooks of one event: the program's own methods and the functions added to its point.
@@ -67,56 +69,68 @@ type Run[E any] struct {
 	before, after, on []*Func[E]
 }
 
+// Name is the name of the event, such as Create.
+func (x Run[E]) Name() string { return x.r.name }
+
+// HasBefore reports whether anything runs before.
+func (x Run[E]) HasBefore() bool { return len(x.before) > 0 || x.r.own.Before != nil }
+
+// HasAfter reports whether anything runs with the rows written.
+func (x Run[E]) HasAfter() bool { return len(x.after) > 0 || x.r.own.After != nil }
+
+// HasOn reports whether anything runs after the commit.
+func (x Run[E]) HasOn() bool { return len(x.on) > 0 || x.r.own.On != nil || x.r.env.Publish != nil }
+
 // Before runs the program's own method, then the added functions, until one errs: a veto.
 func (x Run[E]) Before(ctx context.Context, e *E) error {
-	if err := x.inTransaction(ctx, "Before", x.r.own.Before, e); err != nil {
+	if err := x.call(ctx, "Before", x.r.own.Before, e); err != nil {
 		return err
 	}
 	for _, fn := range x.before {
-		if err := x.inTransaction(ctx, "Before", *fn, e); err != nil {
+		if err := x.call(ctx, "Before", *fn, e); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// After runs the added functions, then the program's own method, until one errs. They see a copy of the event:
-// what they change in it has no effect.
+// After runs the added functions, then the program's own method, until one errs. Each sees a copy of the event: what
+// it changes in it has no effect.
 func (x Run[E]) After(ctx context.Context, e *E) error {
-	if len(x.after) == 0 && x.r.own.After == nil {
-		return nil
-	}
-	seen := x.r.copy(e)
 	for _, fn := range x.after {
-		if err := x.inTransaction(ctx, "After", *fn, seen); err != nil {
+		if err := x.call(ctx, "After", *fn, x.r.copy(e)); err != nil {
 			return err
 		}
 	}
-	return x.inTransaction(ctx, "After", x.r.own.After, seen)
+	if x.r.own.After == nil {
+		return nil
+	}
+	return x.call(ctx, "After", x.r.own.After, x.r.copy(e))
 }
 
-// On runs the added functions, then the program's own method, each with a copy of the event and a time limit of
-// its own. Errors and panics are reported and stop nothing else.
+// Committed returns the event as the On hooks are to see it, whatever becomes of e in the meantime.
+func (x Run[E]) Committed(e *E) *E { return x.r.copy(e) }
+
+// On publishes the event and runs the added functions, then the program's own method, each with an event of its own and a time limit. Errors
+// and panics are reported and stop nothing else. It takes e over.
 func (x Run[E]) On(ctx context.Context, e *E) {
+	if publish := x.r.env.Publish; publish != nil {
+		publish(ctx, x.r.name, e)
+	}
 	for _, fn := range x.on {
-		x.committed(ctx, *fn, e)
+		x.committed(ctx, *fn, x.r.copy(e))
 	}
 	x.committed(ctx, x.r.own.On, e)
 }
 
-// Copy returns an event that shares nothing changeable with e.
-func (x Run[E]) Copy(e *E) *E { return x.r.copy(e) }
-
-func (x Run[E]) inTransaction(ctx context.Context, phase string, fn Func[E], e *E) error {
-	err := x.call(ctx, phase, fn, e)
-	if p := (*PanicError)(nil); errors.As(err, &p) {
-		x.r.env.Report(ctx, p.Hook, p)
+// Copy returns what Before is given of an event that it may not change: an event that shares nothing changeable with
+// e, or e itself when nobody will see it.
+func (x Run[E]) Copy(e *E) *E {
+	if !x.HasBefore() {
+		return e
 	}
-	return err
+	return x.r.copy(e)
 }
-
-// HasOn reports whether anything runs after the commit.
-func (x Run[E]) HasOn() bool { return len(x.on) > 0 || x.r.own.On != nil }
 
 func (x Run[E]) committed(ctx context.Context, fn Func[E], e *E) {
 	if fn == nil {
@@ -124,24 +138,26 @@ func (x Run[E]) committed(ctx context.Context, fn Func[E], e *E) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, x.r.env.Timeout)
 	defer cancel()
-	err := x.call(ctx, "On", fn, x.r.copy(e))
+	err := x.call(ctx, "On", fn, e)
 	if err == nil && ctx.Err() != nil {
 		err = fmt.Errorf("ended after its time limit of %s", x.r.env.Timeout)
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, roster.ErrHookPanic) {
 		x.r.env.Report(ctx, "On"+x.r.name, err)
 	}
 }
 
-// call runs one hook. A panic becomes an error, and an error that is none of ours becomes internal, so that its
-// text reaches no client.
+// call runs one hook. A panic is reported and becomes an error, and an error that is none of ours becomes internal, so
+// that its text reaches no client.
 func (x Run[E]) call(ctx context.Context, phase string, fn Func[E], e *E) (err error) {
 	if fn == nil {
 		return nil
 	}
 	defer func() {
 		if p := recover(); p != nil {
-			err = roster.ErrInternal.WithCause(&PanicError{phase + x.r.name, p, string(debug.Stack())})
+			failure := &PanicError{phase + x.r.name, p, string(debug.Stack())}
+			x.r.env.Report(ctx, failure.Hook, failure)
+			err = roster.ErrInternal.WithCause(failure)
 		}
 	}()
 	err = fn(ctx, e)
