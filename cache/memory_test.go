@@ -17,7 +17,7 @@ func newMemory(entries int) (*cache.Memory, *cachetest.Clock) {
 	return cache.NewMemory(cache.MemoryConfig{MaxEntries: entries, Now: clock.Now}), clock
 }
 
-func TestMemory(t *testing.T) {
+func TestMemory(t *testing.T) { // STORE-33
 	t.Parallel()
 	cachetest.Run(t, func(*testing.T) cachetest.Harness {
 		m, clock := newMemory(0)

@@ -51,7 +51,7 @@ func openShared(t testing.TB) redis.UniversalClient {
 	return client
 }
 
-func TestRedis(t *testing.T) {
+func TestRedis(t *testing.T) { // STORE-33
 	t.Parallel()
 	client := openShared(t)
 	cachetest.Run(t, func(*testing.T) cachetest.Harness {
