@@ -118,7 +118,7 @@ func (w *Worker) retry(ctx context.Context, b *batch, m store.Message, rest time
 func (w *Worker) putBack(ctx context.Context, b *batch, m store.Message) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), outboxTimeout)
 	defer cancel()
-	if err := w.outbox.RetryMessage(ctx, m.ID, b.worker, w.cfg.Now(), "put back: the worker had to stop"); err != nil {
+	if err := w.outbox.RetryMessage(ctx, m.ID, b.worker, w.cfg.Now(), "put back: there was no time to try it to the end"); err != nil {
 		b.record("", err)
 	}
 }

@@ -15,9 +15,9 @@ func describe(failure error, m Message) string {
 	for _, hidden := range []struct{ text, name string }{
 		{m.Link.Reveal(), "[link]"},
 		{m.Token.Reveal(), "[token]"},
-		{m.Code.Reveal(), "[code]"},
 		{m.To, "[address]"},
 		{strings.TrimPrefix(m.To, "+"), "[address]"},
+		{m.Code.Reveal(), "[code]"}, // last: it may stand in a number by chance
 	} {
 		if hidden.text != "" {
 			text = strings.ReplaceAll(text, hidden.text, hidden.name)

@@ -2,6 +2,7 @@ package notify
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -30,7 +31,7 @@ func (b *Memory) Send(ctx context.Context, m Message) error {
 		return b.failWith
 	}
 	if len(b.messages) == memoryLimit {
-		b.messages = append(b.messages[:0], b.messages[1:]...)
+		b.messages = slices.Delete(b.messages, 0, 1)
 	}
 	b.messages = append(b.messages, m)
 	return nil
@@ -38,7 +39,9 @@ func (b *Memory) Send(ctx context.Context, m Message) error {
 
 // Last returns the newest message to an address or number, in whatever letter case, and whether there is one.
 func (b *Memory) Last(to string) (Message, bool) {
-	for _, m := range b.All() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, m := range slices.Backward(b.messages) {
 		if strings.EqualFold(m.To, to) {
 			return m, true
 		}
@@ -50,10 +53,8 @@ func (b *Memory) Last(to string) (Message, bool) {
 func (b *Memory) All() []Message {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	list := make([]Message, 0, len(b.messages))
-	for i := range b.messages {
-		list = append(list, b.messages[len(b.messages)-1-i])
-	}
+	list := slices.Clone(b.messages)
+	slices.Reverse(list)
 	return list
 }
 

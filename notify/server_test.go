@@ -11,7 +11,6 @@ import (
 	"math/big"
 	"net"
 	"slices"
-	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -52,11 +51,8 @@ func startServer(t *testing.T, change ...func(*smtp.Server, *mailServer)) *mailS
 	for _, f := range change {
 		f(server, s)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.port = l.Addr().(*net.TCPAddr).Port
+	l := listen(t)
+	s.port = portOf(l)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -231,10 +227,7 @@ func certificate(t *testing.T) (*tls.Config, *x509.CertPool) {
 // scriptServer answers with the lines of a script, whatever it is told, and returns what it was told.
 func scriptServer(t *testing.T, answers ...string) (port int, heard func() string) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	l := listen(t)
 	said := make(chan string, 1)
 	go func() {
 		conn, err := l.Accept()
@@ -242,7 +235,7 @@ func scriptServer(t *testing.T, answers ...string) (port int, heard func() strin
 			said <- ""
 			return
 		}
-		defer conn.Close()
+		defer func() { _ = conn.Close() }()
 		var all []byte
 		buffer := make([]byte, 4096)
 		for _, answer := range answers {
@@ -257,23 +250,22 @@ func scriptServer(t *testing.T, answers ...string) (port int, heard func() strin
 		}
 		said <- string(all)
 	}()
-	t.Cleanup(func() { _ = l.Close() })
-	return l.Addr().(*net.TCPAddr).Port, func() string { return <-said }
+	return portOf(l), func() string { return <-said }
 }
 
 func atPort(port int) func(*notify.SMTPConfig) {
 	return func(cfg *notify.SMTPConfig) { cfg.Host, cfg.Port = "127.0.0.1", port }
 }
 
-func portOf(t *testing.T, l net.Listener) int {
+// listen listens on a free port until the test ends.
+func listen(t *testing.T) net.Listener {
 	t.Helper()
-	_, port, err := net.SplitHostPort(l.Addr().String())
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	n, err := strconv.Atoi(port)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n
+	t.Cleanup(func() { _ = l.Close() })
+	return l
 }
+
+func portOf(l net.Listener) int { return l.Addr().(*net.TCPAddr).Port }

@@ -193,11 +193,8 @@ func TestSMTPFailures(t *testing.T) {
 
 // MAIL-17: refused connections, silence and broken connections are temporary.
 func TestSMTPNetworkFailures(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	closed := portOf(t, l)
+	l := listen(t)
+	closed := portOf(l)
 	_ = l.Close()
 	server := startServer(t)
 	broken, _ := scriptServer(t, "220 mail.test", "250-mail.test\r\n250 STARTTLS")
@@ -297,25 +294,24 @@ func terminateTLS(t *testing.T, server *mailServer) int {
 	t.Helper()
 	cfg, roots := certificate(t)
 	server.roots = roots
-	l, err := tls.Listen("tcp", "127.0.0.1:0", cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = l.Close() })
+	l := tls.NewListener(listen(t), cfg)
 	go func() {
 		in, err := l.Accept()
 		if err != nil {
 			return
 		}
-		out, err := net.Dial("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(server.port)))
+		out, err := new(net.Dialer).DialContext(t.Context(), "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(server.port)))
 		if err != nil {
 			return
 		}
-		go func() { _, _ = io.Copy(in, out); _ = in.Close() }()
+		go func() {
+			_, _ = io.Copy(in, out)
+			_ = in.Close()
+		}()
 		_, _ = io.Copy(out, in)
 		_ = out.Close()
 	}()
-	return portOf(t, l)
+	return portOf(l)
 }
 
 func TestSMTPLogin(t *testing.T) {
