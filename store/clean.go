@@ -24,21 +24,26 @@ func (s *Store) Clean(ctx context.Context, now time.Time, keep Keep) (int64, err
 		template string
 		before   time.Time
 	}{
-		{`DELETE FROM {sessions} WHERE id IN (
+		{`WITH over AS (
 			SELECT id FROM {sessions} WHERE coalesce(ended_at, {least}(idle_at, expires_at)) < $1
-			ORDER BY id LIMIT $2 {skip_locked})`, now.Add(-keep.Sessions)},
-		{`DELETE FROM {links} WHERE hash IN (
+			ORDER BY id LIMIT $2 {skip_locked})
+			DELETE FROM {sessions} WHERE id IN (SELECT id FROM over)`, now.Add(-keep.Sessions)},
+		{`WITH over AS (
 			SELECT hash FROM {links} WHERE {least}(expires_at, coalesce(used_at, expires_at), coalesce(voided_at, expires_at)) < $1
-			ORDER BY hash LIMIT $2 {skip_locked})`, now.Add(-keep.Links)},
-		{`DELETE FROM {messages} WHERE id IN (
+			ORDER BY hash LIMIT $2 {skip_locked})
+			DELETE FROM {links} WHERE hash IN (SELECT hash FROM over)`, now.Add(-keep.Links)},
+		{`WITH over AS (
 			SELECT id FROM {messages} WHERE state IN ('sent', 'cancelled', 'expired') AND created_at < $1
-			ORDER BY id LIMIT $2 {skip_locked})`, now.Add(-keep.Messages)},
-		{`DELETE FROM {messages} WHERE id IN (
+			ORDER BY id LIMIT $2 {skip_locked})
+			DELETE FROM {messages} WHERE id IN (SELECT id FROM over)`, now.Add(-keep.Messages)},
+		{`WITH over AS (
 			SELECT id FROM {messages} WHERE state = 'dead' AND created_at < $1
-			ORDER BY id LIMIT $2 {skip_locked})`, now.Add(-keep.DeadMessages)},
-		{`DELETE FROM {holds} WHERE hash IN (
+			ORDER BY id LIMIT $2 {skip_locked})
+			DELETE FROM {messages} WHERE id IN (SELECT id FROM over)`, now.Add(-keep.DeadMessages)},
+		{`WITH over AS (
 			SELECT hash FROM {holds} WHERE ends_at < $1
-			ORDER BY hash LIMIT $2 {skip_locked})`, now},
+			ORDER BY hash LIMIT $2 {skip_locked})
+			DELETE FROM {holds} WHERE hash IN (SELECT hash FROM over)`, now},
 	} {
 		for {
 			n, err := s.exec(ctx, job.template, job.before, cleanBatch)

@@ -53,6 +53,7 @@ func (s *Store) GetLink(ctx context.Context, purpose LinkPurpose, hash []byte) (
 		SELECT user_id, address, created_at, expires_at, used_at, voided_at FROM {links}
 		WHERE hash = $1 AND purpose = $2`, []any{hash, purpose},
 		&l.UserID, &l.Address, &l.CreatedAt, &l.ExpiresAt, &l.UsedAt, &l.VoidedAt)
+	utc(&l.CreatedAt, &l.ExpiresAt, l.UsedAt, l.VoidedAt)
 	return l, err
 }
 

@@ -6,9 +6,9 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"io"
 	"net"
-	"reflect"
-	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -46,13 +46,13 @@ func (s *Store) failure(ctx context.Context, err error) error {
 	if unreachable(err) {
 		return roster.ErrUnavailable.WithRetryAfter(time.Second).WithCause(scrub(err))
 	}
-	return roster.ErrInternal.WithCause(scrub(err))
+	return roster.ErrInternal.WithCause(s.named(err))
 }
 
 func unreachable(err error) bool {
 	var network net.Error
-	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, driver.ErrBadConn) ||
-		errors.Is(err, sql.ErrConnDone) || errors.As(err, &network)
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone) ||
+		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &network)
 }
 
 // fault judges the codes of PostgreSQL (Appendix A of its manual) and of SQLite (result codes).
@@ -60,20 +60,38 @@ func (s *Store) fault(err error) error {
 	if e := (*sqlite.Error)(nil); errors.As(err, &e) {
 		return s.sqliteFault(e)
 	}
-	if e := (interface{ SQLState() string })(nil); errors.As(err, &e) {
-		return s.postgresFault(err, e.SQLState())
+	if state := sqlState(err); state != "" {
+		return s.postgresFault(err, state)
+	}
+	if strings.HasPrefix(err.Error(), "failed to encode args[") { // by pgx, with the value
+		return misfit
 	}
 	return nil
 }
 
+// sqlState is the code of an error of PostgreSQL's; "" for others.
+func sqlState(err error) string {
+	if e := (interface{ SQLState() string })(nil); errors.As(err, &e) {
+		return e.SQLState()
+	}
+	return ""
+}
+
+// outdated reports whether the plan of a prepared statement does not fit its tables any more (feature_not_supported:
+// "cached plan must not change result type").
+func outdated(err error) bool { return err != nil && sqlState(err) == "0A000" }
+
 func (s *Store) postgresFault(err error, state string) error {
 	switch state {
 	case "23505", "23503", "23514", "23502", "23P01":
-		return s.violation(err, postgresViolations[state], postgresConstraint(err))
+		kind := postgresViolations[state]
+		return s.violation(kind, postgresConstraint(err, kind))
 	case "40001", "40P01":
 		return roster.ErrConflict.WithCause(fmt.Errorf("%w: SQLSTATE %s", errTryAgain, state))
-	case "22001", "22003", "22P02", "22P05", "22021":
-		return roster.ErrConflict.WithMessage("a value does not fit its column").WithCause(fmt.Errorf("SQLSTATE %s", state))
+	case "22001", "22003", "22007", "22008", "22P02", "22P05", "22021":
+		return misfit.WithCause(fmt.Errorf("SQLSTATE %s", state))
+	case "P0001": // raised by a trigger of the program's
+		return forbidden.WithCause(fmt.Errorf("SQLSTATE %s", state))
 	}
 	switch {
 	case state == "25006", // read-only: a primary that became a standby
@@ -101,25 +119,27 @@ var sqliteViolations = map[int]violation{2067: unique, 1555: unique, 787: foreig
 
 func (s *Store) sqliteFault(e *sqlite.Error) error {
 	if kind, ok := sqliteViolations[e.Code()]; ok {
-		return s.violation(e, kind, sqliteConstraint(e.Error()))
+		return s.violation(kind, sqliteConstraint(e.Error()))
 	}
 	switch e.Code() & 0xff {
-	case 5, 6, 8, 9, 10, 13, 14: // busy, locked, read-only, interrupted, I/O, full, cannot open
+	case 5, 6, 8, 9, 10, 13, 14, 15: // busy, locked, read-only, interrupted, I/O, full, cannot open, lock protocol
 		return roster.ErrUnavailable.WithRetryAfter(time.Second).WithCause(scrub(e))
+	case 18, 20: // too big, mismatch
+		return misfit.WithCause(scrub(e))
+	case 19: // other constraints, triggers
+		return forbidden.WithCause(scrub(e))
 	}
 	return nil
 }
 
-// constraint is what a violation names.
-type constraint struct {
-	name    string
-	table   string
-	columns []string
-}
+var (
+	forbidden = roster.ErrConflict.WithMessage("a constraint of the database forbids it")
+	misfit    = roster.ErrConflict.WithMessage("a value does not fit its column")
+)
 
 // violation names the fault of a field where the database named a constraint that belongs to one.
-func (s *Store) violation(err error, kind violation, c constraint) error {
-	cause := fmt.Errorf("constraint %q of table %q", c.name, c.table)
+func (s *Store) violation(kind violation, c constraint) error {
+	cause := errors.New(c.String())
 	users := s.names.table["users"]
 	for suffix, field := range identifierIndexes {
 		if kind == unique && (c.name == users+"_"+suffix || c.is(users, field+"_canonical", field)) {
@@ -143,80 +163,52 @@ func (s *Store) violation(err error, kind violation, c constraint) error {
 	case len(fields) > 0:
 		return roster.ErrValidationFailed.WithFields(fields...).WithCause(cause)
 	}
-	return roster.ErrConflict.WithMessage("a constraint of the database forbids it").WithCause(cause)
+	return forbidden.WithCause(cause)
 }
 
 var violationCodes = map[violation]roster.FieldCode{
 	unique: roster.Taken, foreignKey: roster.Invalid, check: roster.Invalid, notNull: roster.Required,
 }
 
-func (c constraint) is(table string, columns ...string) bool {
-	return c.table == table && len(c.columns) == 1 && (c.columns[0] == columns[0] || len(columns) > 1 && c.columns[0] == columns[1])
-}
-
-// postgresConstraint reads the fields that lib/pq and pgx have on their errors under names of their own; reading
-// them by reflection spares every program the driver that it does not use.
-func postgresConstraint(err error) constraint {
-	for e := err; e != nil; e = errors.Unwrap(e) {
-		v := reflect.ValueOf(e)
-		if v.Kind() == reflect.Pointer {
-			v = v.Elem()
-		}
-		if v.Kind() != reflect.Struct || !v.FieldByName("Detail").IsValid() {
-			continue
-		}
-		c := constraint{name: text(v, "Constraint", "ConstraintName"), table: text(v, "Table", "TableName")}
-		if column := text(v, "Column", "ColumnName"); column != "" {
-			c.columns = []string{column}
-		} else if key := keyColumns.FindStringSubmatch(text(v, "Detail")); key != nil {
-			for name := range strings.SplitSeq(key[1], ",") {
-				c.columns = append(c.columns, strings.Trim(name, ` "`))
-			}
-		}
-		return c
+// scrub keeps the kind of an error and its code, and drops texts in which a database may repeat values.
+func scrub(err error) error {
+	if code := code(err); code != "" {
+		return errors.New(code)
 	}
-	return constraint{}
+	return err
 }
 
-// keyColumns finds the columns in the detail of a violation: Key (a, b)=(…) …, in every language of the server.
-var keyColumns = regexp.MustCompile(`\(([^()]+)\)=\(`)
-
-func text(v reflect.Value, names ...string) string {
-	for _, name := range names {
-		if f := v.FieldByName(name); f.IsValid() && f.Kind() == reflect.String {
-			return f.String()
-		}
+// code names an error of a database; others have none.
+func code(err error) string {
+	if state := sqlState(err); state != "" {
+		return "PostgreSQL: SQLSTATE " + state
+	}
+	if e := (*sqlite.Error)(nil); errors.As(err, &e) {
+		return fmt.Sprintf("SQLite: result code %d", e.Code())
 	}
 	return ""
 }
 
-// sqliteConstraint reads "… constraint failed: users.company, users.plan (2067)" and "… index 'users_email_key' (2067)".
-func sqliteConstraint(message string) constraint {
-	_, what, _ := strings.Cut(message, "constraint failed: ")
-	if at := strings.LastIndex(what, " ("); at >= 0 {
-		what = what[:at]
+// named is scrub, with the names of tables and columns that the database speaks of: what is missing, above all.
+func (s *Store) named(err error) error {
+	code, message := code(err), err.Error()
+	if code == "" {
+		return err
 	}
-	// The driver repeats the kind: "constraint failed: UNIQUE constraint failed: users.company".
-	if _, rest, again := strings.Cut(what, "constraint failed: "); again {
-		what = rest
-	}
-	if name, isIndex := strings.CutPrefix(what, "index '"); isIndex {
-		return constraint{name: strings.TrimSuffix(name, "'")}
-	}
-	c := constraint{name: what}
-	for part := range strings.SplitSeq(what, ", ") {
-		if table, column, ok := strings.Cut(part, "."); ok {
-			c.table = table
-			c.columns = append(c.columns, column)
+	for e := err; e != nil; e = errors.Unwrap(e) {
+		if v, ok := postgresFields(e); ok {
+			message = text(v, "Message")
 		}
 	}
-	return c
-}
-
-// scrub keeps the kind of an error and its code, and drops texts in which a database may repeat values.
-func scrub(err error) error {
-	if e := (interface{ SQLState() string })(nil); errors.As(err, &e) {
-		return fmt.Errorf("%T: SQLSTATE %s", e, e.SQLState())
+	notName := func(r rune) bool { return !nameForm.MatchString("_" + string(r)) }
+	var names []string
+	for word := range strings.FieldsFuncSeq(message, notName) {
+		if s.names.has(word) && !slices.Contains(names, word) {
+			names = append(names, word)
+		}
 	}
-	return err
+	if len(names) == 0 {
+		return errors.New(code)
+	}
+	return fmt.Errorf("%s, about %q", code, names)
 }

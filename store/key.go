@@ -22,7 +22,7 @@ func (s *Store) ListKeys(ctx context.Context) ([]Key, error) {
 		func(scan scanFunc) error {
 			var k Key
 			err := scan(&k.KID, &k.Algorithm, &k.State, &k.Sealed, &k.CreatedAt, &k.ChangedAt)
-			k.CreatedAt, k.ChangedAt = k.CreatedAt.UTC(), k.ChangedAt.UTC()
+			utc(&k.CreatedAt, &k.ChangedAt)
 			list = append(list, k)
 			return err
 		})

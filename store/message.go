@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/roster-go/roster"
@@ -61,21 +62,22 @@ func (m *Message) values() []any {
 func (s *Store) ClaimMessages(ctx context.Context, worker roster.ID, most int, now, lease time.Time) ([]Message, error) {
 	var list []Message
 	err := s.rows(ctx, `
-		UPDATE {messages} SET state = 'sending', attempts = attempts + 1, locked_by = $1, locked_until = $4
-		WHERE id IN (
+		WITH due AS (
 			SELECT id FROM {messages}
 			WHERE state = 'pending' AND next_at <= $3 OR state = 'sending' AND locked_until <= $3
 			ORDER BY priority, next_at, id
 			LIMIT $2
 			{skip_locked}
 		)
+		UPDATE {messages} SET state = 'sending', attempts = attempts + 1, locked_by = $1, locked_until = $4
+		WHERE id IN (SELECT id FROM due)
 		RETURNING id, kind, channel, user_id, coalesce(recipient, ''), language, payload, link_hash, priority, created_at,
 			expires_at, attempts`,
 		[]any{worker, most, now, lease}, func(scan scanFunc) error {
 			var m Message
 			err := scan(&m.ID, &m.Kind, &m.Channel, &m.UserID, &m.To, &m.Language, &m.Payload, &m.LinkHash, &m.Priority,
 				&m.CreatedAt, &m.ExpiresAt, &m.Attempts)
-			m.CreatedAt, m.ExpiresAt = m.CreatedAt.UTC(), m.ExpiresAt.UTC()
+			utc(&m.CreatedAt, &m.ExpiresAt)
 			list = append(list, m)
 			return err
 		})
@@ -92,11 +94,18 @@ func (s *Store) FinishMessage(ctx context.Context, id, worker roster.ID, state M
 	return err
 }
 
-// RetryMessage puts a claimed message back until the time next.
+// RetryMessage puts a claimed message back until the time next; one whose dedupe key is pending again meanwhile is
+// cancelled.
 func (s *Store) RetryMessage(ctx context.Context, id, worker roster.ID, next time.Time, failure string) error {
 	_, err := s.exec(ctx, `
 		UPDATE {messages} SET state = 'pending', locked_by = NULL, locked_until = NULL, next_at = $3, last_error = nullif($4, '')
 		WHERE id = $1 AND locked_by = $2 AND state = 'sending'`, id, worker, next, failure)
+	if !errors.Is(err, roster.ErrConflict) {
+		return err
+	}
+	_, err = s.exec(ctx, `
+		UPDATE {messages} SET state = 'cancelled', locked_by = NULL, locked_until = NULL, payload = NULL, last_error = nullif($3, '')
+		WHERE id = $1 AND locked_by = $2 AND state = 'sending'`, id, worker, failure)
 	return err
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -56,7 +57,7 @@ func (m *Migrator) Up(ctx context.Context) ([]int64, error) {
 		return done, fmt.Errorf("migrate up: %w", err)
 	}
 	if m.dialect == PostgreSQL {
-		if _, err := m.db.ExecContext(ctx, m.names.fill(searchIndex)); err != nil {
+		if _, err := m.db.ExecContext(ctx, m.searchIndex()); err != nil {
 			return done, fmt.Errorf("migrate up: index for searching: %w", err)
 		}
 	}
@@ -64,17 +65,23 @@ func (m *Migrator) Up(ctx context.Context) ([]int64, error) {
 }
 
 // searchIndex makes it fast to search for parts of words where the extension pg_trgm is installed. It is not a
-// migration, because the extension may come later: each Up looks again.
+// migration, because the extension may come later: each Up looks again. The lock is there because IF NOT EXISTS does not
+// keep two nodes from making it at once.
 const searchIndex = `
 DO $$
 DECLARE place text;
 BEGIN
+	PERFORM pg_advisory_xact_lock($lock);
 	SELECT n.nspname INTO place FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'pg_trgm';
 	IF place IS NOT NULL THEN
 		EXECUTE format('CREATE INDEX IF NOT EXISTS {users.search_idx} ON {users} USING gin (search %I.gin_trgm_ops)', place);
 	END IF;
 END $$;
 `
+
+func (m *Migrator) searchIndex() string {
+	return strings.ReplaceAll(m.names.fill(searchIndex), "$lock", strconv.FormatInt(m.lockNumber(), 10))
+}
 
 // Down takes back the last steps migrations and returns their versions. The table of users stays, whatever is taken
 // back, unless dropUsers.
@@ -152,7 +159,7 @@ func (m *Migrator) SQL(from, to int64) string {
 		}
 	}
 	if m.dialect == PostgreSQL {
-		b.WriteString(m.names.fill(searchIndex))
+		b.WriteString(m.searchIndex())
 	}
 	return b.String()
 }

@@ -15,9 +15,14 @@ func (m *Migrator) lock() lock.SessionLocker {
 	if m.dialect == SQLite {
 		return &sqliteLock{m.names, m.versions.now}
 	}
+	return postgresLock(m.lockNumber())
+}
+
+// lockNumber stands for the tables of this repo among all advisory locks of the database.
+func (m *Migrator) lockNumber() int64 {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(m.names.fill("{migrations}")))
-	return postgresLock(h.Sum64()) //nolint:gosec // the number has no meaning, its wrapping no harm
+	return int64(h.Sum64()) //nolint:gosec // the number has no meaning, its wrapping no harm
 }
 
 // postgresLock is an advisory lock, which ends with its connection at the latest.

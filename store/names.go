@@ -22,7 +22,14 @@ var nameForm = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,62}$`)
 // the name of an index or constraint, {columns} the columns of a user, {lock} what locks the rows of a SELECT.
 type names struct {
 	words *strings.Replacer
-	table map[string]string // plain names, for messages and for catalogs
+	table map[string]string   // plain names, for messages and for catalogs
+	plain map[string]struct{} // all names of tables and columns
+}
+
+// has reports whether a word is the name of a table or column.
+func (n names) has(word string) bool {
+	_, ok := n.plain[word]
+	return ok
 }
 
 func newNames(dialect Dialect, cfg Config, columns []Column) (names, error) {
@@ -45,17 +52,19 @@ func newNames(dialect Dialect, cfg Config, columns []Column) (names, error) {
 			errs = append(errs, errors.New("a schema is for PostgreSQL; SQLite has none"))
 		}
 	}
+	n := names{table: map[string]string{"users": cfg.UsersTable}, plain: map[string]struct{}{}}
 	list := make([]string, len(columns))
 	for i, c := range columns {
 		check("column", c.Name)
-		list[i] = quote(c.Name)
+		list[i] = column(dialect, c.Name)
+		n.plain[c.Name] = struct{}{}
 	}
-	n := names{table: map[string]string{"users": cfg.UsersTable}}
 	for _, name := range ours {
 		n.table[name] = cfg.Prefix + name
 	}
 	words := []string{"{columns}", strings.Join(list, ", ")}
 	for key, name := range n.table {
+		n.plain[name] = struct{}{}
 		words = append(words, "{"+key+"}", qualified(cfg.Schema, name), "{"+key+".", `"`+name+"_")
 	}
 	for word, text := range dialectWords[dialect] {
@@ -69,6 +78,15 @@ func newNames(dialect Dialect, cfg Config, columns []Column) (names, error) {
 func (n names) fill(template string) string { return n.words.Replace(template) }
 
 func quote(name string) string { return `"` + name + `"` }
+
+// column is a column in a place where a value could stand as well: there SQLite takes a name in double quotes that is
+// no column for a text, but never one in brackets.
+func column(d Dialect, name string) string {
+	if d == SQLite {
+		return "[" + name + "]"
+	}
+	return quote(name)
+}
 
 func qualified(schema, name string) string {
 	if schema == "" {

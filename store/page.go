@@ -2,6 +2,7 @@ package store
 
 import (
 	"database/sql"
+	"slices"
 	"strings"
 	"time"
 
@@ -60,7 +61,7 @@ func (b *builder) after(order []OrderKey, values []any) string {
 			" (" + b.bind(values[0]) + ", " + b.bind(values[1]) + ")"
 	}
 	last := order[len(order)-1].Descending
-	return "\n\tAND " + b.behind(append(order[:len(order):len(order)], idKey(last)), values)
+	return "\n\tAND " + b.behind(append(slices.Clip(order), idKey(last)), values)
 }
 
 func (b *builder) behind(order []OrderKey, values []any) string {

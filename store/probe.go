@@ -4,11 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"reflect"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/jmoiron/sqlx"
+	"github.com/lib/pq"
 )
 
 // Probe tells which database a handle is of, and refuses one that was opened in a way that loses or mixes up data.
@@ -37,16 +38,21 @@ func probePostgres(ctx context.Context, db *sqlx.DB) error {
 	if version < 140000 {
 		return fmt.Errorf("PostgreSQL 14 or newer is needed, this is %d", version/10000)
 	}
-	if strings.Contains(reflect.TypeOf(db.Driver()).String(), "stdlib") {
-		return nil // pgx
+	// A driver may be wrapped, by one that traces above all: its errors tell it.
+	_, err := db.ExecContext(ctx, "SELECT 1/0")
+	if sqlState(err) == "" {
+		return fmt.Errorf("probe the database: %w", err)
+	}
+	if e := (*pq.Error)(nil); !errors.As(err, &e) {
+		return nil // pgx, which has no such mode
 	}
 	// Bytes sent in the binary format are no jsonb; sent as text they are. So the right mode fails here.
 	var document string
-	err := db.QueryRowContext(ctx, "SELECT $1::jsonb", []byte("{}")).Scan(&document)
+	err = db.QueryRowContext(ctx, "SELECT $1::jsonb", []byte("{}")).Scan(&document)
 	if err == nil {
 		return errors.New("the PostgreSQL handle lacks binary_parameters=yes: open it by store.Open or add it to the address")
 	}
-	if state := (interface{ SQLState() string })(nil); !errors.As(err, &state) {
+	if sqlState(err) == "" {
 		return fmt.Errorf("probe the database: %w", err)
 	}
 	return nil
@@ -54,7 +60,6 @@ func probePostgres(ctx context.Context, db *sqlx.DB) error {
 
 // probeSQLite names every option that the handle lacks.
 func probeSQLite(ctx context.Context, db *sqlx.DB) error {
-	var missing []string
 	var file string
 	if err := db.QueryRowContext(ctx, "SELECT coalesce(max(file), '') FROM pragma_database_list WHERE name = 'main'").Scan(&file); err != nil {
 		return fmt.Errorf("probe the database: %w", err)
@@ -62,21 +67,9 @@ func probeSQLite(ctx context.Context, db *sqlx.DB) error {
 	if file == "" && db.Stats().MaxOpenConnections != 1 {
 		return errors.New("every connection to :memory: is a database of its own: call SetMaxOpenConns(1), or open it by store.Open")
 	}
-	var foreignKeys, busyTimeout int
-	var journal string
-	for pragma, dest := range map[string]any{"foreign_keys": &foreignKeys, "busy_timeout": &busyTimeout, "journal_mode": &journal} {
-		if err := db.QueryRowContext(ctx, "PRAGMA "+pragma).Scan(dest); err != nil {
-			return fmt.Errorf("probe the database: %w", err)
-		}
-	}
-	if foreignKeys != 1 {
-		missing = append(missing, "_pragma=foreign_keys(1)")
-	}
-	if busyTimeout < 1000 {
-		missing = append(missing, "_pragma=busy_timeout(5000)")
-	}
-	if file != "" && journal != "wal" {
-		missing = append(missing, "_pragma=journal_mode(WAL)")
+	missing, err := missingPragmas(ctx, db, file != "")
+	if err != nil {
+		return fmt.Errorf("probe the database: %w", err)
 	}
 	if !keepsTimes(ctx, db) {
 		missing = append(missing, "_time_integer_format=unix_micro", "_inttotime=1")
@@ -94,6 +87,38 @@ func probeSQLite(ctx context.Context, db *sqlx.DB) error {
 		return fmt.Errorf("the SQLite handle lacks %s: add them to the address or open it by store.Open", strings.Join(missing, "&"))
 	}
 	return nil
+}
+
+// missingPragmas looks at two connections, where there may be so many: what a program has set by a statement, and not by
+// the address, holds on one of them.
+func missingPragmas(ctx context.Context, db *sqlx.DB, inFile bool) (missing []string, err error) {
+	want := func(option string, found bool) {
+		if !found && !slices.Contains(missing, option) {
+			missing = append(missing, option)
+		}
+	}
+	connections := 2
+	if db.Stats().MaxOpenConnections == 1 {
+		connections = 1
+	}
+	for range connections {
+		conn, err := db.Connx(ctx)
+		if err != nil {
+			return nil, err
+		}
+		defer func() { _ = conn.Close() }() // all are held until both were seen
+		var foreignKeys, busyTimeout int
+		var journal string
+		for pragma, dest := range map[string]any{"foreign_keys": &foreignKeys, "busy_timeout": &busyTimeout, "journal_mode": &journal} {
+			if err := conn.QueryRowContext(ctx, "PRAGMA "+pragma).Scan(dest); err != nil {
+				return nil, err
+			}
+		}
+		want("_pragma=foreign_keys(1)", foreignKeys == 1)
+		want("_pragma=busy_timeout(5000)", busyTimeout >= 1000)
+		want("_pragma=journal_mode(WAL)", !inFile || journal == "wal")
+	}
+	return missing, nil
 }
 
 // keepsTimes reports whether times are stored as integer microseconds and come back as times.

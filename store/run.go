@@ -3,7 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
-	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/roster-go/roster"
@@ -65,12 +65,23 @@ func (s *Store) rowsOf(ctx context.Context, m mode, template string, args []any,
 		return s.failure(ctx, err)
 	}
 	rows, err := run.QueryContext(inner, text, args...)
+	if outdated(err) && s.statements.forget(template) {
+		if s.unit(ctx) != nil {
+			return roster.ErrConflict.WithCause(fmt.Errorf("%w: a table was altered", errTryAgain))
+		}
+		return s.rowsOf(ctx, adhoc, template, args, each)
+	}
 	if err != nil {
 		return s.failure(ctx, err)
 	}
-	defer func() { err = errors.Join(err, s.failure(ctx, rows.Close())) }()
+	defer func() {
+		if closing := rows.Close(); err == nil {
+			err = s.failure(ctx, closing)
+		}
+	}()
+	scan := func(dest ...any) error { return s.unreadable(rows.Scan(dest...), dest) }
 	for rows.Next() {
-		if err := each(rows.Scan); err != nil {
+		if err := each(scan); err != nil {
 			return s.failure(ctx, err)
 		}
 	}

@@ -49,8 +49,8 @@ var memberships = map[string]map[Dialect]string{
 		SQLite:     "EXISTS (SELECT 1 FROM {identities} i WHERE i.user_id = {users}.id AND i.provider = $value)",
 	},
 	"permission": {
-		PostgreSQL: "permissions @> jsonb_build_array(cast($value AS text))",
-		SQLite:     "EXISTS (SELECT 1 FROM json_each(permissions) WHERE value = $value)",
+		PostgreSQL: "permissions <> '[]' AND permissions @> jsonb_build_array(cast($value AS text))",
+		SQLite:     "permissions <> '[]' AND EXISTS (SELECT 1 FROM json_each(permissions) WHERE value = $value)",
 	},
 }
 
@@ -86,8 +86,9 @@ func (s *Store) SearchUsers(ctx context.Context, q Search, dest func() []any) (k
 		b.where(q)
 		b.text.WriteString(part.condition(b))
 		b.text.WriteString(b.orderBy(part.order))
-		fmt.Fprintf(&b.text, "\nLIMIT %d", q.Limit+1-len(keys))
-		err = s.search(ctx, b, q, func(scan scanFunc) error {
+		limit := q.Limit - len(keys)
+		fmt.Fprintf(&b.text, "\nLIMIT %d", limit+1)
+		err = s.search(ctx, b, q, limit, func(scan scanFunc) error {
 			if len(keys) == q.Limit {
 				more = true
 				return nil
@@ -112,7 +113,7 @@ func (s *Store) CountUsers(ctx context.Context, q Search) (int64, error) {
 	b.text.WriteString("SELECT count(*) FROM {users}")
 	b.where(q)
 	var n int64
-	err := s.search(ctx, b, q, func(scan scanFunc) error { return scan(&n) })
+	err := s.search(ctx, b, q, usualLimits[0], func(scan scanFunc) error { return scan(&n) })
 	return n, err
 }
 
@@ -139,12 +140,14 @@ func (s *Store) EstimateUsers(ctx context.Context, q Search) (int64, error) {
 	return int64(plans[0].Plan.Rows), nil
 }
 
+var usualLimits = []int{20, 50, 100, 200}
+
 // search runs a query. One with conditions is planned with its values: a plan for any value would often read the
 // whole table where an index finds the few that match. Nor are the plans of unusual limits kept.
-func (s *Store) search(ctx context.Context, b *builder, q Search, each func(scan scanFunc) error) error {
+func (s *Store) search(ctx context.Context, b *builder, q Search, limit int, each func(scan scanFunc) error) error {
 	mode := prepare
-	valued := func(c Condition) bool { return facts[c.Operand.Name] == "" }
-	if len(q.Words) > 0 || slices.ContainsFunc(q.Conditions, valued) || !slices.Contains([]int{0, 20, 50, 100, 200}, q.Limit) {
+	valued := func(c Condition) bool { return c.isColumn() || facts[c.Operand.Name] == "" }
+	if len(q.Words) > 0 || slices.ContainsFunc(q.Conditions, valued) || !slices.Contains(usualLimits, limit) {
 		mode = adhoc
 	}
 	return s.rowsOf(ctx, mode, b.text.String(), b.args, each)
@@ -162,7 +165,7 @@ func (s *Store) builder(q Search) *builder {
 	b := &builder{dialect: s.dialect, now: q.Now}
 	b.text.WriteString("SELECT {columns}")
 	for _, key := range q.Order {
-		b.text.WriteString(", " + quote(key.Operand.Name))
+		b.text.WriteString(", " + column(s.dialect, key.Operand.Name))
 	}
 	b.text.WriteString(", id FROM {users}")
 	return b
@@ -195,8 +198,15 @@ var comparisons = map[roster.Op]string{
 	roster.Eq: "=", roster.Ne: "IS DISTINCT FROM", roster.Lt: "<", roster.Lte: "<=", roster.Gt: ">", roster.Gte: ">=",
 }
 
+// isColumn tells a column of the program's own from the fact or the set of that name: those are never inexact, but for
+// a fact that is given without its kind.
+func (c Condition) isColumn() bool {
+	_, isBool := c.Values[0].(bool)
+	return !c.Operand.Exact && (c.Operand.Kind != TextColumn || !isBool || c.Op == roster.IsNull)
+}
+
 func (b *builder) condition(c Condition) string {
-	if fact, ok := facts[c.Operand.Name]; ok {
+	if fact, ok := facts[c.Operand.Name]; ok && !c.isColumn() {
 		if strings.Contains(fact, "$now") {
 			fact = strings.ReplaceAll(fact, "$now", b.bind(b.now))
 		}
@@ -205,14 +215,15 @@ func (b *builder) condition(c Condition) string {
 		}
 		return "NOT (" + fact + ")"
 	}
-	if membership, ok := memberships[c.Operand.Name]; ok {
+	if membership, ok := memberships[c.Operand.Name]; ok && !c.isColumn() {
 		list := make([]string, len(c.Values))
 		for i, value := range c.Values {
 			list[i] = strings.ReplaceAll(membership[b.dialect], "$value", b.bind(value))
 		}
 		return strings.Join(list, " OR ")
 	}
-	column := b.column(c.Operand)
+	// Equal texts are so in every order of texts: any index of the program's own column serves.
+	column := column(b.dialect, c.Operand.Name)
 	switch c.Op {
 	case roster.In:
 		list := make([]string, len(c.Values))
@@ -244,8 +255,11 @@ func (b *builder) condition(c Condition) string {
 // like looks for a part of a text; the letters A to Z are the same as a to z, on both databases.
 func (b *builder) like(c Condition, before, after string) string {
 	column, word := b.column(c.Operand), fmt.Sprint(c.Values[0])
-	if !c.Operand.Exact {
+	switch {
+	case !c.Operand.Exact:
 		column, word = "lower("+column+")", lowerASCII(word)
+	case b.dialect == SQLite:
+		return "instr(" + column + ", " + b.bind(word) + ") > 0" // its LIKE takes A for a
 	}
 	return column + " LIKE " + b.bind(before+escape(word)+after) + ` ESCAPE '\'`
 }
@@ -264,7 +278,7 @@ func (b *builder) column(o Operand) string {
 	if o.Kind == TextColumn && !o.Exact && b.dialect == PostgreSQL {
 		return quote(o.Name) + ` COLLATE "C"`
 	}
-	return quote(o.Name)
+	return column(b.dialect, o.Name)
 }
 
 // walkBatch bounds what one step of a walk reads.

@@ -43,7 +43,12 @@ func (x *Session) dest() []any {
 }
 
 func (x *Session) utc() {
-	for _, t := range []*time.Time{&x.CreatedAt, &x.LastUsedAt, &x.IdleAt, &x.ExpiresAt, &x.AuthTime, x.EndedAt, x.RotatedAt} {
+	utc(&x.CreatedAt, &x.LastUsedAt, &x.IdleAt, &x.ExpiresAt, &x.AuthTime, x.EndedAt, x.RotatedAt)
+}
+
+// utc brings times to UTC: PostgreSQL's come in the time zone of the connection.
+func utc(times ...*time.Time) {
+	for _, t := range times {
 		if t != nil {
 			*t = t.UTC()
 		}
@@ -155,7 +160,7 @@ func (s *Store) RotateSession(ctx context.Context, r Rotation) (Session, error) 
 			AND global_epoch = (SELECT epoch FROM {state} WHERE id = 1)
 			AND EXISTS (
 				SELECT 1 FROM {users} u
-				WHERE u.id = user_id AND u.deleted_at IS NULL AND u.archived_at IS NULL
+				WHERE u.id = {sessions}.user_id AND u.deleted_at IS NULL AND u.archived_at IS NULL
 					AND (u.banned_at IS NULL OR u.banned_until <= $5)
 					AND (NOT cast($10 AS boolean) OR u.email_verified_at IS NOT NULL OR u.phone_verified_at IS NOT NULL
 						OR u.email IS NULL AND u.phone IS NULL)
@@ -200,6 +205,7 @@ func (s *Store) GetStanding(ctx context.Context, session roster.ID) (Standing, e
 		FROM {sessions} s JOIN {users} u ON u.id = s.user_id JOIN {state} g ON g.id = 1
 		WHERE s.id = $1`, []any{session},
 		&x.UserID, &x.EndedAt, &x.Epoch, &x.GlobalEpoch, &x.BannedAt, &x.BannedUntil, &x.ArchivedAt, &x.DeletedAt)
+	utc(x.EndedAt, x.BannedAt, x.BannedUntil, x.ArchivedAt, x.DeletedAt)
 	return x, err
 }
 

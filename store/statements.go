@@ -72,9 +72,11 @@ func (s *statements) prepare(ctx context.Context, template string, fresh *statem
 func (s *statements) prepareWanted(ctx context.Context) {
 	s.mu.Lock()
 	wanted := s.wanted
-	if len(wanted) > 0 {
-		s.wanted = map[string]struct{}{}
+	if len(wanted) == 0 {
+		s.mu.Unlock()
+		return
 	}
+	s.wanted = map[string]struct{}{}
 	s.mu.Unlock()
 	for template := range wanted {
 		if _, err := s.prepare(ctx, template, &statement{text: s.names.fill(template)}); err != nil {
@@ -83,11 +85,32 @@ func (s *statements) prepareWanted(ctx context.Context) {
 	}
 }
 
+// forget gives up a prepared statement, and reports whether there was one: the next caller prepares it anew.
+func (s *statements) forget(template string) bool {
+	prepared := s.take(template)
+	if prepared == nil {
+		return false
+	}
+	_ = prepared.Close()
+	return true
+}
+
+// take removes a statement and returns its prepared form, if it has one.
+func (s *statements) take(template string) *sqlx.Stmt {
+	found, ok := s.ready.LoadAndDelete(template)
+	if !ok {
+		return nil
+	}
+	s.mu.Lock()
+	s.count--
+	s.mu.Unlock()
+	return found.(*statement).prepared
+}
+
 func (s *statements) close() error {
 	var errs []error
-	s.ready.Range(func(template, found any) bool {
-		s.ready.Delete(template)
-		if prepared := found.(*statement).prepared; prepared != nil {
+	s.ready.Range(func(template, _ any) bool {
+		if prepared := s.take(template.(string)); prepared != nil {
 			errs = append(errs, prepared.Close())
 		}
 		return true

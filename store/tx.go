@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/jmoiron/sqlx"
+
+	"github.com/roster-go/roster"
 )
 
 // unit is a running transaction. It travels in the context: operations called with it join.
@@ -41,7 +43,7 @@ func current(ctx context.Context) *unit {
 // unit returns the running transaction on this store's database.
 func (s *Store) unit(ctx context.Context) *unit {
 	u := current(ctx)
-	for u != nil && u.store.db != s.db {
+	for u != nil && u.store.db.DB != s.db.DB {
 		u = u.outer
 	}
 	return u
@@ -71,7 +73,7 @@ func OnCommit(ctx context.Context, fn func(ctx context.Context)) {
 var standalone = CommitHooks{
 	Timeout: 5 * time.Second,
 	Report: func(ctx context.Context, err error) {
-		slog.ErrorContext(ctx, "roster: function after commit failed", "error", err)
+		slog.Default().ErrorContext(ctx, "roster: function after commit failed", slog.Any("error", err))
 	},
 }
 
@@ -123,34 +125,65 @@ func (s *Store) HookRuns(ctx context.Context) {
 	}
 }
 
-// maxAttempts bounds how often a transaction is tried that the database gave up for another's sake.
-const maxAttempts = 3
+// maxAttempts bounds how often a transaction is tried that the database gave up for another's sake. Before it is tried
+// again the other gets time to end.
+const (
+	maxAttempts = 3
+	retryPause  = 10 * time.Millisecond
+)
 
 // Transact runs an operation: in the transaction that ctx carries, which its failure dooms, or in one of its own.
 // A serialisation failure or deadlock is tried again while no hook has run.
 func (s *Store) Transact(ctx context.Context, fn func(ctx context.Context) error) error {
 	if u := s.unit(ctx); u != nil {
-		err := fn(ctx)
-		if err != nil && u.scope.doomed == nil {
-			u.scope.doomed = err
-		}
-		return err
+		return u.join(ctx, fn)
 	}
-	for attempt := 1; ; attempt++ {
-		hooked, err := s.begin(ctx, fn)
-		if hooked || attempt == maxAttempts || !errors.Is(err, errTryAgain) {
-			return err
-		}
-	}
+	return again(ctx, func() (hooked bool, err error) { return s.begin(ctx, fn) })
 }
 
 // Autocommit runs an operation of one statement, which needs no transaction of its own: in the one that ctx carries,
 // which its failure dooms, or by itself.
 func (s *Store) Autocommit(ctx context.Context, fn func(ctx context.Context) error) error {
-	if s.unit(ctx) != nil {
-		return s.Transact(ctx, fn)
+	if u := s.unit(ctx); u != nil {
+		return u.join(ctx, fn)
 	}
-	return fn(ctx)
+	return again(ctx, func() (hooked bool, err error) { return false, fn(ctx) })
+}
+
+func again(ctx context.Context, try func() (hooked bool, err error)) error {
+	for attempt := 1; ; attempt++ {
+		hooked, err := try()
+		if hooked || attempt == maxAttempts || !errors.Is(err, errTryAgain) {
+			return err
+		}
+		select {
+		case <-time.After(time.Duration(attempt) * retryPause):
+		case <-ctx.Done():
+			return err
+		}
+	}
+}
+
+// errPanicked dooms a transaction in which an operation panicked, should the program recover from that.
+var errPanicked = roster.ErrInternal.WithCause(errors.New("an operation panicked in the transaction"))
+
+func (u *unit) join(ctx context.Context, fn func(ctx context.Context) error) error {
+	var err error = errPanicked
+	defer func() {
+		if err != nil {
+			_ = u.scope.doom(err)
+		}
+	}()
+	err = fn(ctx)
+	return err
+}
+
+// doom lets a scope end in a rollback, for the first error that it was doomed for.
+func (s *scope) doom(err error) error {
+	if s.doomed == nil {
+		s.doomed = err
+	}
+	return err
 }
 
 // InTx runs fn in a transaction of its own, or within a savepoint of the one that ctx carries: an error of fn, or of
@@ -164,22 +197,26 @@ func (s *Store) InTx(ctx context.Context, fn func(ctx context.Context) error) er
 }
 
 func (s *Store) begin(ctx context.Context, fn func(ctx context.Context) error) (hooked bool, err error) {
-	s.statements.prepareWanted(ctx)
-	tx, err := s.db.BeginTxx(ctx, nil)
+	tx, giveUp, err := s.open(ctx)
 	if err != nil {
-		return false, s.failure(ctx, fmt.Errorf("begin: %w", err))
+		return false, err
+	}
+	defer giveUp()
+	end := func(end func() error) error {
+		late := time.AfterFunc(s.cfg.Timeout, giveUp)
+		defer late.Stop()
+		return end()
 	}
 	u := &unit{store: s, outer: current(ctx), tx: tx, scope: &scope{}}
 	committed := false
 	defer func() {
 		if !committed {
-			_ = tx.Rollback() // also when fn panics; the error that matters is on its way already
-			for _, fn := range u.scope.undo {
-				fn()
-			}
+			_ = end(tx.Rollback) // also when fn panics; the error that matters is on its way already
+			callAll(u.scope.undo)
 		}
-		for _, fn := range u.ended {
-			fn()
+		callAll(u.ended)
+		if committed {
+			callAll(u.scope.queued)
 		}
 	}()
 	if err := fn(context.WithValue(ctx, unitKey{}, u)); err != nil {
@@ -188,53 +225,97 @@ func (s *Store) begin(ctx context.Context, fn func(ctx context.Context) error) (
 	if u.scope.doomed != nil {
 		return u.hooked, u.scope.doomed
 	}
-	if err := tx.Commit(); err != nil {
+	if ctx.Err() != nil {
+		return u.hooked, s.failure(ctx, ctx.Err())
+	}
+	if err := end(tx.Commit); err != nil {
 		return u.hooked, s.failure(ctx, fmt.Errorf("commit: %w", err))
 	}
 	committed = true
-	for _, fn := range u.scope.queued {
-		fn()
-	}
 	return u.hooked, nil
 }
 
-func (u *unit) savepoint(ctx context.Context, fn func(ctx context.Context) error) (err error) {
+func callAll(list []func()) {
+	for _, fn := range list {
+		fn()
+	}
+}
+
+// open begins a transaction, for which it waits as long as for a statement. From then on giveUp alone ends it, and not
+// ctx: a commit that is on its way would be answered as an error, and yet be one.
+func (s *Store) open(ctx context.Context) (tx *sqlx.Tx, giveUp context.CancelFunc, err error) {
+	timeout := s.cfg.Timeout
+	if s.dialect == SQLite {
+		timeout = min(timeout, s.cfg.LockTimeout)
+	}
+	wait, stop := context.WithTimeout(ctx, timeout)
+	defer stop()
+	s.statements.prepareWanted(wait)
+	own, giveUp := context.WithCancel(context.WithoutCancel(ctx))
+	unwatch := context.AfterFunc(wait, giveUp)
+	tx, err = s.db.BeginTxx(own, nil)
+	if !unwatch() {
+		if err == nil {
+			_ = tx.Rollback()
+		}
+		err = wait.Err()
+	}
+	if err != nil {
+		giveUp()
+		return nil, nil, s.failure(ctx, fmt.Errorf("begin: %w", err))
+	}
+	return tx, giveUp, nil
+}
+
+func (u *unit) savepoint(ctx context.Context, fn func(ctx context.Context) error) error {
 	inner := &scope{outer: u.scope, depth: u.scope.depth + 1}
 	name := fmt.Sprintf("roster_%d", inner.depth)
-	if _, err := u.tx.ExecContext(ctx, "SAVEPOINT "+name); err != nil {
-		return u.store.failure(ctx, fmt.Errorf("savepoint: %w", err))
+	if err := u.exec(ctx, "SAVEPOINT "+name); err != nil {
+		return inner.outer.doom(err)
 	}
 	u.scope = inner
-	defer func() { u.scope = inner.outer }()
+	var err error = errPanicked
+	defer func() {
+		u.scope = inner.outer
+		if err == nil {
+			return
+		}
+		if u.exec(context.WithoutCancel(ctx), "ROLLBACK TO SAVEPOINT "+name) != nil {
+			_ = u.scope.doom(err)
+		}
+		callAll(inner.undo)
+	}()
 	if err = fn(ctx); err == nil {
 		err = inner.doomed
 	}
 	if err != nil {
-		for _, fn := range inner.undo {
-			fn()
-		}
-		if _, rollback := u.tx.ExecContext(context.WithoutCancel(ctx), "ROLLBACK TO SAVEPOINT "+name); rollback != nil {
-			inner.outer.doomed = err
-		}
 		return err
 	}
-	if _, err := u.tx.ExecContext(ctx, "RELEASE SAVEPOINT "+name); err != nil {
-		return u.store.failure(ctx, fmt.Errorf("release savepoint: %w", err))
+	if err = u.exec(ctx, "RELEASE SAVEPOINT "+name); err != nil {
+		return inner.outer.doom(err)
 	}
 	inner.outer.queued = append(inner.outer.queued, inner.queued...)
 	inner.outer.undo = append(inner.outer.undo, inner.undo...)
 	return nil
 }
 
+// exec runs a statement that is not worth keeping prepared.
+func (u *unit) exec(ctx context.Context, text string) error {
+	inner, cancel := context.WithTimeout(ctx, u.store.cfg.Timeout)
+	defer cancel()
+	_, err := u.tx.ExecContext(inner, text)
+	return u.store.failure(ctx, err)
+}
+
 // Aside runs fn in a short transaction apart from the one in ctx, for what must stand whatever becomes of that: on a
-// second connection of PostgreSQL; where there is no second writer, once that transaction has ended.
+// second connection of PostgreSQL; where there is none to be had, and no second writer, once that transaction has ended.
 func (s *Store) Aside(ctx context.Context, fn func(ctx context.Context) error) error {
 	u := s.unit(ctx)
 	if u == nil {
 		return s.Transact(context.WithoutCancel(ctx), fn)
 	}
 	apart := u.outside(ctx)
-	if s.dialect == PostgreSQL && s.db.Stats().MaxOpenConnections != 1 {
+	if s.dialect == PostgreSQL && s.spareConnection() {
 		return s.Transact(apart, fn)
 	}
 	u.ended = append(u.ended, func() {
@@ -243,4 +324,11 @@ func (s *Store) Aside(ctx context.Context, fn func(ctx context.Context) error) e
 		}
 	})
 	return nil
+}
+
+// spareConnection reports whether the pool can give one more: transactions that wait for another while they hold one
+// could wait for each other.
+func (s *Store) spareConnection() bool {
+	pool := s.db.Stats()
+	return pool.MaxOpenConnections == 0 || pool.InUse < pool.MaxOpenConnections
 }

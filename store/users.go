@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -50,23 +51,55 @@ func (s *Store) LockUser(ctx context.Context, id roster.ID, dest []any) error {
 	return s.row(ctx, "SELECT {columns} FROM {users} WHERE id = $1 {lock}", []any{id}, dest...)
 }
 
-// InsertUser stores a user, its values in the order of the columns. A username held for another user is taken.
+// InsertUser stores a user, its values in the order of the columns. A username held for another user is taken; holds
+// without hashes are not looked at.
 func (s *Store) InsertUser(ctx context.Context, id roster.ID, values []any, derived Derived, holds Holds) error {
-	args := append(values[:len(values):len(values)], derived.Username, derived.Email, derived.Search)
+	args := append(slices.Clip(values), derived.Username, derived.Email, derived.Search)
 	template := "INSERT INTO {users} ({columns}, username_canonical, email_canonical, search)\nSELECT " + placeholders(1, len(args))
-	if derived.Username != nil {
+	if len(holds.Hashes) > 0 {
 		var condition string
 		condition, args = holdCondition(holds, id, args)
 		template += "\nWHERE NOT " + condition
 	}
 	n, err := s.exec(ctx, template, args...)
-	if err == nil && n == 0 {
-		return usernameTaken
+	switch {
+	case err != nil:
+		return s.unwritable(err, s.columnNames(), values)
+	case n == 0:
+		return errUsernameTaken
+	}
+	return s.holdsMeanwhile(ctx, id, holds)
+}
+
+func (s *Store) columnNames() []string {
+	list := make([]string, len(s.columns))
+	for i, c := range s.columns {
+		list[i] = c.Name
+	}
+	return list
+}
+
+// holdsMeanwhile looks for a hold that was not there when a statement began to take a username, but when it was done:
+// the statement waited for the transaction that gave the username up. The row lock of SQLite's one writer rules it out.
+func (s *Store) holdsMeanwhile(ctx context.Context, id roster.ID, holds Holds) error {
+	if len(holds.Hashes) == 0 || s.dialect == SQLite {
+		return nil
+	}
+	held, err := s.held(ctx, id, holds)
+	if err == nil && held {
+		return errUsernameTaken
 	}
 	return err
 }
 
-var usernameTaken = roster.ErrIdentifierTaken.WithFields(roster.FieldError{Field: "username", Code: roster.Taken})
+// held reports whether a username is held for another user than id.
+func (s *Store) held(ctx context.Context, id roster.ID, holds Holds) (held bool, err error) {
+	condition, args := holdCondition(holds, id, nil)
+	err = s.row(ctx, "SELECT "+condition, args, &held)
+	return held, err
+}
+
+var errUsernameTaken = roster.ErrIdentifierTaken.WithFields(roster.FieldError{Field: "username", Code: roster.Taken})
 
 // Assignment is a column and its new value.
 type Assignment struct {
@@ -77,12 +110,13 @@ type Assignment struct {
 // UpdateUser writes columns of a user whose row is locked. Holds without hashes are not looked at.
 func (s *Store) UpdateUser(ctx context.Context, id roster.ID, set []Assignment, holds Holds) error {
 	args := []any{id}
-	columns := make([]string, len(set))
+	columns, assignments := make([]string, len(set)), make([]string, len(set))
 	for i, a := range set {
 		args = append(args, a.Value)
-		columns[i] = fmt.Sprintf("%s = $%d", quote(a.Column), len(args))
+		columns[i] = a.Column
+		assignments[i] = fmt.Sprintf("%s = $%d", quote(a.Column), len(args))
 	}
-	template := "UPDATE {users} SET " + strings.Join(columns, ", ") + "\nWHERE id = $1"
+	template := "UPDATE {users} SET " + strings.Join(assignments, ", ") + "\nWHERE id = $1"
 	if len(holds.Hashes) > 0 {
 		var condition string
 		condition, args = holdCondition(holds, id, args)
@@ -91,13 +125,13 @@ func (s *Store) UpdateUser(ctx context.Context, id roster.ID, set []Assignment, 
 	n, err := s.exec(ctx, template, args...)
 	switch {
 	case err != nil:
-		return err
+		return s.unwritable(err, columns, args[1:])
 	case n == 0 && len(holds.Hashes) > 0:
-		return usernameTaken
+		return errUsernameTaken
 	case n == 0:
 		return roster.ErrNotFound
 	}
-	return nil
+	return s.holdsMeanwhile(ctx, id, holds)
 }
 
 // TouchLastLogin moves the time of the last log-in to at, never back.
@@ -131,13 +165,10 @@ func (s *Store) TakenIdentifiers(ctx context.Context, id roster.ID, want Identif
 	if err != nil {
 		return nil, err
 	}
-	if want.Username != nil && !taken["username"] {
-		condition, args := holdCondition(holds, id, nil)
-		var held bool
-		if err := s.row(ctx, "SELECT "+condition, args, &held); err != nil {
+	if want.Username != nil && !taken["username"] && len(holds.Hashes) > 0 {
+		if taken["username"], err = s.held(ctx, id, holds); err != nil {
 			return nil, err
 		}
-		taken["username"] = held
 	}
 	var fields []string
 	for _, field := range []string{"email", "phone", "username"} {
@@ -171,6 +202,9 @@ func (s *Store) HoldUsername(ctx context.Context, hash []byte, user *roster.ID, 
 
 // ReleaseUsername ends the holds of a username that its former owner has taken back.
 func (s *Store) ReleaseUsername(ctx context.Context, holds Holds) error {
+	if len(holds.Hashes) == 0 {
+		return nil
+	}
 	args := make([]any, len(holds.Hashes))
 	for i, hash := range holds.Hashes {
 		args[i] = hash

@@ -13,8 +13,8 @@ CREATE TABLE IF NOT EXISTS {users} (
 	phone_verified_at  timestamptz,
 	permissions        jsonb NOT NULL DEFAULT '[]',
 	superuser          boolean NOT NULL DEFAULT false,
-	language           text,
-	time_zone          text,
+	language           text COLLATE "C",
+	time_zone          text COLLATE "C",
 	banned_at          timestamptz,
 	banned_until       timestamptz,
 	archived_at        timestamptz,
@@ -39,6 +39,11 @@ CREATE UNIQUE INDEX IF NOT EXISTS {users.phone_key} ON {users} (phone);
 CREATE INDEX IF NOT EXISTS {users.created_idx} ON {users} (created_at, id);
 CREATE INDEX IF NOT EXISTS {users.updated_idx} ON {users} (updated_at, id);
 CREATE INDEX IF NOT EXISTS {users.superuser_idx} ON {users} (id) WHERE superuser;
+-- For lists of the few who are banned, and so on.
+CREATE INDEX IF NOT EXISTS {users.banned_idx} ON {users} (created_at, id) WHERE banned_at IS NOT NULL;
+CREATE INDEX IF NOT EXISTS {users.archived_idx} ON {users} (created_at, id) WHERE archived_at IS NOT NULL;
+CREATE INDEX IF NOT EXISTS {users.deleted_idx} ON {users} (created_at, id) WHERE deleted_at IS NOT NULL;
+CREATE INDEX IF NOT EXISTS {users.permissions_idx} ON {users} USING gin (permissions jsonb_path_ops) WHERE permissions <> '[]';
 
 CREATE TABLE {passwords} (
 	user_id    uuid NOT NULL,
@@ -85,7 +90,7 @@ CREATE TABLE {sessions} (
 	CONSTRAINT {sessions.user_fkey} FOREIGN KEY (user_id) REFERENCES {users} (id) ON DELETE CASCADE
 ) WITH (fillfactor = 80);
 
-CREATE INDEX {sessions.user_idx} ON {sessions} (user_id) WHERE ended_at IS NULL;
+CREATE INDEX {sessions.user_idx} ON {sessions} (user_id);
 
 -- Tokens that are mailed as links. A used one stays for a while: mail programs open links twice.
 CREATE TABLE {links} (

@@ -1,0 +1,4 @@
+package store
+
+// SQLiteOptions are those of the addresses that Open makes.
+const SQLiteOptions = sqliteOptions
