@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"slices"
 
 	"github.com/roster-go/roster"
@@ -67,10 +68,12 @@ func (m Account[U]) Register(ctx context.Context, user U, password roster.Secret
 	if c.Settings.Account.RequireConfirmed && !created.Base().Verified() {
 		return created, nil, nil
 	}
+	issue := roster.IssueOptions{Via: roster.ViaSignup, Remember: o.Remember, Captcha: o.Captcha}
+	if !o.WithoutPassword {
+		issue.AMR = []string{"pwd"}
+	}
 	var issued issued[U]
-	pair, err := c.Self.IssueTokens(withIssued(ctx, &issued), created.Base().ID, roster.IssueOptions{
-		Via: roster.ViaSignup, AMR: []string{"pwd"}, Remember: o.Remember, Captcha: o.Captcha,
-	})
+	pair, err := c.Self.IssueTokens(withIssued(ctx, &issued), created.Base().ID, issue)
 	switch {
 	case errors.Is(err, errVetoed):
 		return created, nil, nil // the account is there all the same
@@ -83,7 +86,8 @@ func (m Account[U]) Register(ctx context.Context, user U, password roster.Secret
 	return created, &pair, nil
 }
 
-// takeRegistration takes from the quota of the caller's address.
+// takeRegistration takes from the quota of the caller's address. It is given back also when a transaction that the
+// registration joins is rolled back.
 func (c *Core[U]) takeRegistration(ctx context.Context) (giveBack func(), err error) {
 	l := c.Settings.Protection.Registration
 	source := roster.ActorFrom(ctx).Source()
@@ -92,10 +96,21 @@ func (c *Core[U]) takeRegistration(ctx context.Context) (giveBack func(), err er
 	}
 	limit, key := roster.Limit{Max: l.Max, Window: l.Window}, "register:"+source
 	verdict, err := c.Self.CheckTimeoutAndIncr(ctx, limit, key)
+	if err == nil {
+		err = verdict.Err()
+	}
 	if err != nil {
 		return nil, err
 	}
-	return func() { c.unspend(context.WithoutCancel(ctx), limit, key) }, verdict.Err()
+	given := false
+	giveBack = func() {
+		if !given {
+			given = true
+			c.unspend(ctx, limit, key)
+		}
+	}
+	c.Store.OnRollback(ctx, func(context.Context) { giveBack() })
+	return giveBack, nil
 }
 
 // signup are the options of the Create that a registration comes to.
@@ -149,7 +164,7 @@ func (m Account[U]) Login(ctx context.Context, credentials roster.Credentials) (
 		return roster.Login[U]{}, c.refused(ctx, ip, login, id, err)
 	}
 	if err := c.Self.RecordLoginSuccess(ctx, ip, login, id); err != nil {
-		c.Logger.WarnContext(ctx, "failures of a login were not forgotten", "error", err)
+		c.Logger.WarnContext(ctx, "failures of a login were not forgotten", slog.Any("error", err))
 	}
 	if issued.known {
 		u = issued.user
@@ -215,10 +230,14 @@ func (m Account[U]) UpdateAccount(ctx context.Context, id roster.ID, patch json.
 		return none, err
 	}
 	actor := roster.ActorFrom(ctx)
-	if _, err := c.judge(ctx, updateUsers, id); err != nil {
+	rights, err := c.judge(ctx, updateUsers, id)
+	if err != nil {
 		return none, err
 	}
 	return c.Self.Update(ctx, id, func(user U) error {
+		if err := guardSuperuser(rights, user.Base()); err != nil {
+			return err
+		}
 		if !actor.Trusted() && !c.Settings.Account.UnverifiedUpdate && !user.Base().Verified() {
 			return roster.ErrNotVerified
 		}

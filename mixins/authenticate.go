@@ -45,14 +45,16 @@ func (m Account[U]) Authenticate(ctx context.Context, credentials roster.Credent
 	switch {
 	case u.Base().Deleted() && (err == nil || errors.Is(err, roster.ErrInvalidPassword)):
 		return none, c.failed(ctx, ip, login, &id, roster.FailedDeleted, roster.ErrInvalidCredentials)
+	case errors.Is(err, errNoPassword):
+		return none, c.failed(ctx, ip, login, &id, roster.FailedNoPassword, roster.ErrInvalidCredentials)
 	case errors.Is(err, roster.ErrInvalidPassword):
 		return none, c.failed(ctx, ip, login, &id, roster.FailedPassword, roster.ErrInvalidCredentials)
 	case err != nil:
 		c.giveBack(ctx, ip, login)
 		return none, err
 	}
-	if nested(ctx) {
-		return u, nil // Login looks at the state when it makes the session, and settles the attempt then
+	if calledBy(ctx, "Login") {
+		return u, nil // it looks at the state when it makes the session, and settles the attempt then
 	}
 	if u, err = c.Self.Get(ctx, id); err == nil {
 		err = c.mayLogIn(u.Base())
@@ -61,6 +63,12 @@ func (m Account[U]) Authenticate(ctx context.Context, credentials roster.Credent
 		return none, c.refused(ctx, ip, login, id, err)
 	}
 	return u, c.Self.RecordLoginSuccess(ctx, ip, login, id)
+}
+
+// calledBy reports whether another operation has called that of ctx, and not a hook of it.
+func calledBy(ctx context.Context, name string) bool {
+	f, _ := ctx.Value(frameKey{}).(*frame)
+	return f != nil && f.outer != nil && f.outer.name == name
 }
 
 func checkCredentials(credentials roster.Credentials) error {
@@ -119,7 +127,7 @@ func (c *Core[U]) lookUp(ctx context.Context, kind identifiers.Kind, value strin
 
 // checkNobody does the work of CheckPassword for an account that is not there.
 func (c *Core[U]) checkNobody(ctx context.Context, password roster.Secret) error {
-	if _, err := c.Store.GetPassword(ctx, newID()); err != nil && !errors.Is(err, roster.ErrNotFound) {
+	if _, err := c.Store.GetPassword(ctx, roster.NewID()); err != nil && !errors.Is(err, roster.ErrNotFound) {
 		return err
 	}
 	return c.Passwords.VerifyDummy(ctx, password)

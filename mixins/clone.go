@@ -8,35 +8,43 @@ func (p *Plan[U]) clone(u U) U {
 	c.Elem().Set(reflect.ValueOf(u).Elem())
 	for i := range p.fields {
 		v := c.Elem().FieldByIndex(p.fields[i].index)
-		v.Set(deepCopy(v))
+		v.Set(p.deepCopy(v))
 	}
 	return c.Interface().(U)
 }
 
-// deepCopy copies what a value points to. Structs with private fields are values of their own, such as time.Time.
-func deepCopy(v reflect.Value) reflect.Value {
+// deepCopy copies what a value points to; users by the plan, which knows them best. Other structs with private fields are
+// values of their own, such as time.Time.
+func (p *Plan[U]) deepCopy(v reflect.Value) reflect.Value {
 	switch v.Kind() {
 	case reflect.Pointer:
-		if v.IsNil() {
+		switch {
+		case v.IsNil():
 			return v
+		case v.Type() == reflect.TypeFor[U]():
+			return reflect.ValueOf(p.clone(v.Interface().(U)))
 		}
 		c := reflect.New(v.Type().Elem())
-		c.Elem().Set(deepCopy(v.Elem()))
+		c.Elem().Set(p.deepCopy(v.Elem()))
 		return c
 	case reflect.Interface:
 		if v.IsNil() {
 			return v
 		}
 		c := reflect.New(v.Type()).Elem()
-		c.Set(deepCopy(v.Elem()))
+		c.Set(p.deepCopy(v.Elem()))
 		return c
 	case reflect.Slice:
 		if v.IsNil() {
 			return v
 		}
 		c := reflect.MakeSlice(v.Type(), v.Len(), v.Len())
+		reflect.Copy(c, v)
+		if k := v.Type().Elem().Kind(); k == reflect.String || k <= reflect.Complex128 {
+			return c // numbers and texts point to nothing that could change
+		}
 		for i := range v.Len() {
-			c.Index(i).Set(deepCopy(v.Index(i)))
+			c.Index(i).Set(p.deepCopy(v.Index(i)))
 		}
 		return c
 	case reflect.Map:
@@ -45,7 +53,7 @@ func deepCopy(v reflect.Value) reflect.Value {
 		}
 		c := reflect.MakeMapWithSize(v.Type(), v.Len())
 		for iter := v.MapRange(); iter.Next(); {
-			c.SetMapIndex(iter.Key(), deepCopy(iter.Value()))
+			c.SetMapIndex(iter.Key(), p.deepCopy(iter.Value()))
 		}
 		return c
 	case reflect.Struct:
@@ -56,7 +64,7 @@ func deepCopy(v reflect.Value) reflect.Value {
 		}
 		c := reflect.New(v.Type()).Elem()
 		for i := range v.NumField() {
-			c.Field(i).Set(deepCopy(v.Field(i)))
+			c.Field(i).Set(p.deepCopy(v.Field(i)))
 		}
 		return c
 	default:

@@ -18,8 +18,8 @@ func NewConfirm[U roster.Model](c *Core[U]) Confirm[U] { return Confirm[U]{c} }
 // ConfirmOps are the operations of Confirm.
 type ConfirmOps[U roster.Model] interface {
 	// RequestEmailConfirmation mails a user a link that proves their e-mail address. Without an address it is
-	// roster.ErrNotFound, with a proven one roster.ErrAlreadyConfirmed, and over the quota roster.ErrQuotaExhausted:
-	// an earlier link stays good then.
+	// roster.ErrNotFound, with a proven one roster.ErrAlreadyConfirmed, of a banned user or one archived by an
+	// administrator roster.ErrConflict, and over the quota roster.ErrQuotaExhausted: an earlier link stays good then.
 	RequestEmailConfirmation(ctx context.Context, id roster.ID) error
 
 	// ConfirmEmail proves an e-mail address by the token of such a link. The same token again is no error while the
@@ -53,7 +53,13 @@ func (m Confirm[U]) RequestEmailConfirmation(ctx context.Context, id roster.ID) 
 	})
 }
 
-// contactOf returns a user with an e-mail address, whose row is locked or was just stored.
+// shutOut reports whether a user was banned, or archived by an administrator: no link is sent to them, and of those that
+// they hold none but a confirmation is good.
+func (c *Core[U]) shutOut(b *roster.User) bool {
+	return b.Banned(c.now()) || b.ArchivedBy != nil && *b.ArchivedBy == roster.ArchivedByAdmin
+}
+
+// contactOf returns a user with an e-mail address who can be sent a link; their row is locked or was just stored.
 func (c *Core[U]) contactOf(ctx context.Context, id roster.ID) (U, error) {
 	u, ok := c.freshUser(ctx, id)
 	if !ok {
@@ -62,8 +68,11 @@ func (c *Core[U]) contactOf(ctx context.Context, id roster.ID) (U, error) {
 			return u, err
 		}
 	}
-	if u.Base().Email == nil || u.Base().Deleted() {
+	switch {
+	case u.Base().Email == nil || u.Base().Deleted():
 		return u, roster.ErrNotFound
+	case c.shutOut(u.Base()):
+		return u, roster.ErrConflict.WithMessage("the user is banned or archived")
 	}
 	return u, nil
 }
@@ -89,11 +98,14 @@ func (m Confirm[U]) ConfirmEmail(ctx context.Context, token roster.Secret) (U, e
 			return err
 		}
 		result = u
-		same := text(c.canonical(u).Email) == link.Address && !u.Base().Deleted()
-		if same && link.UsedAt != nil && u.Base().EmailVerifiedAt != nil && c.now().Before(link.ExpiresAt) {
-			return nil // mail programs open links twice
+		// Mail programs open links twice, also at once: another call may have used it before the row was locked.
+		if link, err = c.findLink(ctx, confirmEmailLink, token); err != nil {
+			return err
 		}
-		if err := c.useLink(ctx, confirmEmailLink, token, u); err != nil {
+		if link.UsedAt != nil && c.stillOf(link, u) && u.Base().EmailVerifiedAt != nil && c.now().Before(link.ExpiresAt) {
+			return nil
+		}
+		if err := c.useLink(ctx, link, u); err != nil {
 			return err
 		}
 		return c.confirmEmail(ctx, u, callbacks.ByLink)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"regexp"
+	"slices"
 
 	"github.com/roster-go/roster"
 	"github.com/roster-go/roster/callbacks"
@@ -23,14 +24,15 @@ func (m CRUD[U]) Create(ctx context.Context, user U, options ...roster.CreateOpt
 	if any(user) == any(none) {
 		return none, roster.ErrInvalidInput.WithMessage("no user was given")
 	}
-	n := newcomer[U]{core: c, user: c.Plan.clone(user), options: roster.CreateOptionsOf(options...)}
+	n := newcomer[U]{
+		core: c, user: c.Plan.clone(user), options: roster.CreateOptionsOf(options...), joins: c.Store.InTransaction(ctx),
+	}
 	if err := n.mayGrant(ctx); err != nil {
 		return none, err
 	}
 	if err := n.prepare(ctx); err != nil {
 		return none, err
 	}
-	n.joins = c.Store.InTransaction(ctx)
 	err = c.Store.Transact(ctx, n.store)
 	if !n.joins && errors.Is(err, roster.ErrIdentifierTaken) {
 		// The database names one of the taken identifiers; people are told all.
@@ -56,7 +58,7 @@ func (m CRUD[U]) CreateSuperuser(ctx context.Context, user U, options ...roster.
 	if o.Superuser != nil && !*o.Superuser {
 		return none, roster.FieldErrors{{Field: "superuser", Code: roster.Invalid}}.Err()
 	}
-	return m.core.Self.Create(ctx, user, append(options[:len(options):len(options)], roster.WithSuperuser(true))...)
+	return m.core.Self.Create(ctx, user, append(slices.Clip(options), roster.WithSuperuser(true))...)
 }
 
 // newcomer is a user on the way into the database.
@@ -118,7 +120,7 @@ func (n *newcomer[U]) prepare(ctx context.Context) error {
 		return nil
 	}
 	if !c.hooks.Create.HasBefore() {
-		if err := n.validate(ctx, c.Plan.clone(n.user)).Err(); err != nil {
+		if err := n.judge(ctx, c.Plan.clone(n.user)); err != nil {
 			return err
 		}
 	}
@@ -127,13 +129,26 @@ func (n *newcomer[U]) prepare(ctx context.Context) error {
 	return o.Faults.Collect(err)
 }
 
-// validate brings the identifiers to their stored form and returns all faults.
+// judge brings the identifiers to their stored form and tells all that is wrong with the user. What is taken is told
+// by the indexes, unless there is more to tell, or another's transaction that must not fail by them.
+func (n *newcomer[U]) judge(ctx context.Context, u U) error {
+	faults := n.validate(ctx, u)
+	if len(faults) > 0 || n.joins {
+		if err := n.core.addTaken(ctx, u.Base().ID, n.names, &faults); err != nil {
+			return err
+		}
+	}
+	return faults.Err()
+}
+
+// validate brings the identifiers to their stored form and returns the faults that can be seen without a look-up.
 func (n *newcomer[U]) validate(ctx context.Context, u U) roster.FieldErrors {
 	faults := append(roster.FieldErrors(nil), n.options.Faults...)
 	n.names = n.core.identify(ctx, u, &faults)
 	b := u.Base()
 	requireIdentifier(b, &faults)
 	checkPreferences(b, &faults)
+	n.core.Plan.checkTexts(n.core.Plan.New(), u, &faults)
 	if n.options.AllowReserved {
 		faults = lift(faults, "username", roster.Reserved)
 	}
@@ -190,23 +205,16 @@ func (n *newcomer[U]) store(ctx context.Context) error {
 // settle validates the user and gives it the status of a new one.
 func (n *newcomer[U]) settle(ctx context.Context) error {
 	c, o, u := n.core, n.options, n.user
-	faults := n.validate(ctx, u)
-	b := u.Base()
+	if err := n.judge(ctx, u); err != nil {
+		return err
+	}
+	b, now := u.Base(), c.now()
 	if b.ID == (roster.ID{}) {
 		b.ID = c.Self.NewID()
 	}
-	if len(faults) > 0 || n.joins {
-		if err := c.addTaken(ctx, b.ID, n.names, &faults); err != nil {
-			return err
-		}
-	}
-	if err := faults.Err(); err != nil {
-		return err
-	}
-	now := c.now()
 	created := roster.User{
 		ID: b.ID, Username: b.Username, Email: b.Email, Phone: b.Phone, Language: b.Language, TimeZone: b.TimeZone,
-		Permissions: roster.NewPermissions(o.Permissions...), Superuser: o.Superuser != nil && *o.Superuser,
+		Permissions: roster.NewPermissions(append([]string{}, o.Permissions...)...), Superuser: o.Superuser != nil && *o.Superuser,
 		CreatedAt: now, UpdatedAt: now, Version: 1,
 	}
 	if !o.CreatedAt.IsZero() {

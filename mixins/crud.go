@@ -133,4 +133,4 @@ func (m CRUD[U]) Patch(ctx context.Context, user U, document json.RawMessage, w 
 }
 
 // NewID implements CRUDOps.
-func (m CRUD[U]) NewID() roster.ID { return newID() }
+func (m CRUD[U]) NewID() roster.ID { return roster.NewID() }

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/roster-go/roster"
@@ -18,16 +20,27 @@ const maxCursor = 4096
 // sealCursor returns where a page ended, for the client to bring back: readable by this installation alone, and good
 // for the same query alone.
 func (c *Core[U]) sealCursor(keys []any, q store.Search) string {
-	values, err := json.Marshal(keys)
+	written := make([]any, len(keys))
+	for i, key := range keys {
+		switch key := key.(type) {
+		case float64: // JSON has no infinity
+			written[i] = strconv.FormatFloat(key, 'g', -1, 64)
+		case time.Time: // nor package time JSON for the year 10000
+			written[i] = key.UnixMicro()
+		default:
+			written[i] = key
+		}
+	}
+	values, err := json.Marshal(written)
 	if err != nil {
-		return "" // there are only texts, numbers, times and ids in it
+		return "" // there are only texts, whole numbers and ids in it
 	}
 	return base64.RawURLEncoding.EncodeToString(c.Secrets.Seal(secrets.Cursor, values, c.fingerprint(q)))
 }
 
 // openCursor reads what sealCursor made for the same query.
 func (c *Core[U]) openCursor(text string, q store.Search) ([]any, error) {
-	if len(text) > maxCursor {
+	if len(text) > maxCursor || strings.ContainsAny(text, "\r\n") { // package base64 would skip line breaks
 		return nil, roster.ErrInvalidCursor
 	}
 	sealed, err := base64.RawURLEncoding.Strict().DecodeString(text)
@@ -63,11 +76,16 @@ func readKey(raw json.RawMessage, kind store.ColumnKind) (any, error) {
 	case store.IntColumn:
 		return decodeKey[int64](raw)
 	case store.FloatColumn:
-		return decodeKey[float64](raw)
+		text, err := decodeKey[string](raw)
+		if err != nil {
+			return nil, err
+		}
+		return strconv.ParseFloat(text, 64)
 	case store.BoolColumn:
 		return decodeKey[bool](raw)
 	case store.TimeColumn:
-		return decodeKey[time.Time](raw)
+		micros, err := decodeKey[int64](raw)
+		return time.UnixMicro(micros).UTC(), err
 	case store.IDColumn:
 		return decodeKey[roster.ID](raw)
 	case store.TextColumn:
@@ -75,7 +93,7 @@ func readKey(raw json.RawMessage, kind store.ColumnKind) (any, error) {
 	return decodeKey[string](raw)
 }
 
-func decodeKey[T any](raw json.RawMessage) (any, error) {
+func decodeKey[T any](raw json.RawMessage) (T, error) {
 	var v T
 	err := json.Unmarshal(raw, &v)
 	return v, err
@@ -85,7 +103,7 @@ func decodeKey[T any](raw json.RawMessage) (any, error) {
 func (c *Core[U]) fingerprint(q store.Search) []byte {
 	conditions := make([]string, len(q.Conditions))
 	for i, condition := range q.Conditions {
-		conditions[i] = fmt.Sprintf("%s %s %q", condition.Operand.Name, condition.Op, condition.Values)
+		conditions[i] = fmt.Sprintf("%s %s %#v", condition.Operand.Name, condition.Op, condition.Values)
 	}
 	slices.Sort(conditions)
 	order := make([]string, len(q.Order))

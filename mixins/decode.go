@@ -7,6 +7,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"unicode/utf8"
 
 	"github.com/roster-go/roster"
 )
@@ -15,7 +16,7 @@ import (
 // clears a field that can be empty. It returns a fault for each key that is unknown, forbidden to w or of a wrong type.
 func (p *Plan[U]) decode(u U, raw json.RawMessage, w roster.Writer) roster.FieldErrors {
 	var members map[string]json.RawMessage
-	if err := json.Unmarshal(raw, &members); err != nil {
+	if err := json.Unmarshal(raw, &members); err != nil || members == nil {
 		return roster.FieldErrors{{Code: roster.WrongType}}
 	}
 	var faults roster.FieldErrors
@@ -53,8 +54,7 @@ func (f *field) decode(u roster.Model, raw json.RawMessage) roster.FieldCode {
 	// A value of its own: the old one may be shared, and a slice or map would be merged into.
 	fresh := reflect.New(f.Type)
 	if err := json.Unmarshal(raw, fresh.Interface()); err != nil {
-		var wrongType *json.UnmarshalTypeError
-		if errors.As(err, &wrongType) {
+		if _, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 			return roster.WrongType
 		}
 		return roster.Invalid
@@ -63,9 +63,12 @@ func (f *field) decode(u roster.Model, raw json.RawMessage) roster.FieldCode {
 	return ""
 }
 
-// cleanText reports whether the strings of a JSON value hold neither U+0000, which PostgreSQL cannot store, nor half
-// of a surrogate pair, which is no character.
+// cleanText reports whether the strings of a JSON value are such as can be kept: UTF-8, without U+0000, which
+// PostgreSQL does not store, and without half of a surrogate pair, which is no character.
 func cleanText(raw []byte) bool {
+	if !utf8.Valid(raw) {
+		return false // package json would read another text
+	}
 	for i := 0; i < len(raw); i++ {
 		if raw[i] != '\\' || i+1 == len(raw) {
 			continue

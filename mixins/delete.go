@@ -2,7 +2,6 @@ package mixins
 
 import (
 	"context"
-	"reflect"
 
 	"github.com/roster-go/roster"
 	"github.com/roster-go/roster/callbacks"
@@ -91,7 +90,8 @@ func (c *Core[U]) takeAway(ctx context.Context, u U, mode roster.DeleteMode) err
 	return c.Store.RemoveUser(ctx, id)
 }
 
-// anonymous are the columns of a user of whom only the id and the times are left.
+// anonymous are the columns of a user of whom only the id and the times are left; the program's own are zero, which is
+// NULL where it can be.
 func (c *Core[U]) anonymous(b *roster.User) []store.Assignment {
 	now := c.now()
 	deleted := b.DeletedAt
@@ -108,14 +108,7 @@ func (c *Core[U]) anonymous(b *roster.User) []store.Assignment {
 		{Column: string(store.ByUsername)}, {Column: string(store.ByEmail)}, {Column: "search", Value: ""},
 	}
 	for i := range c.Plan.fields {
-		f := &c.Plan.fields[i]
-		switch {
-		case f.Keep || f.Column == "id":
-		case f.Custom && f.nullable:
-			set = append(set, store.Assignment{Column: f.Column})
-		case f.Custom:
-			set = append(set, store.Assignment{Column: f.Column, Value: reflect.Zero(f.Type).Interface()})
-		default:
+		if f := &c.Plan.fields[i]; !f.Keep && f.Column != "id" {
 			set = append(set, store.Assignment{Column: f.Column, Value: f.value(values).Interface()})
 		}
 	}

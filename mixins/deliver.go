@@ -45,8 +45,8 @@ func (c *Core[U]) prepare(ctx context.Context, m store.Message) (notify.Message,
 	if err := json.Unmarshal(opened, &p); err != nil {
 		return none, notify.Send, notify.Permanent(fmt.Errorf("read the payload: %w", err))
 	}
-	u := c.Plan.New()
-	if err := json.Unmarshal(p.User, u); err != nil {
+	u, err := c.Plan.unpack(p.User)
+	if err != nil {
 		return none, notify.Send, notify.Permanent(fmt.Errorf("read the user of the payload: %w", err))
 	}
 	data := notify.Data{
@@ -56,7 +56,8 @@ func (c *Core[U]) prepare(ctx context.Context, m store.Message) (notify.Message,
 	if m.LinkHash != nil {
 		data.ExpiresAt, data.ExpiresIn = m.ExpiresAt, m.ExpiresAt.Sub(m.CreatedAt).Round(time.Minute)
 	}
-	subject, text, html, language, err := c.Templates.Render(m.Kind, m.Language, data)
+	preferred := m.Language + "," + c.Settings.Notify.Language
+	subject, text, html, language, err := c.Templates.Render(m.Kind, preferred, data)
 	if err != nil {
 		return none, notify.Send, notify.Permanent(err)
 	}

@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/roster-go/roster"
 	"github.com/roster-go/roster/identifiers"
@@ -120,7 +119,7 @@ func readValues(f roster.Filter, kind store.ColumnKind) ([]any, roster.FieldCode
 		if !ok {
 			return nil, roster.WrongType
 		}
-		if s, isText := read.(string); isText && (strings.ContainsRune(s, 0) || !utf8.ValidString(s)) {
+		if s, isText := read.(string); isText && !storable(s) {
 			return nil, roster.Invalid
 		}
 		list[i] = read

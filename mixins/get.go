@@ -33,7 +33,7 @@ func (m CRUD[U]) GetByPhone(ctx context.Context, phone string) (U, error) {
 // GetBySocial implements CRUDOps.
 func (m CRUD[U]) GetBySocial(ctx context.Context, provider, subject string) (U, error) {
 	return m.find(ctx, "GetBySocial", func(ctx context.Context, dest []any) error {
-		if provider == "" || subject == "" {
+		if !linkable(provider, subject) {
 			return roster.ErrNotFound
 		}
 		return m.core.Store.GetUserBySocial(ctx, provider, subject, dest)

@@ -2,9 +2,12 @@ package mixins
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"reflect"
+	"time"
 
 	"github.com/roster-go/roster"
 	"github.com/roster-go/roster/callbacks"
@@ -32,7 +35,10 @@ type hooks[U roster.Model] struct {
 }
 
 func (c *Core[U]) bind(on *callbacks.Set[U]) hooks[U] {
-	env := &callbacks.Env{Timeout: c.Settings.Callbacks.OnTimeout, Report: c.reportHook}
+	env := &callbacks.Env{Timeout: c.Settings.Callbacks.OnTimeout, Report: c.report}
+	if c.Settings.Callbacks.Publish != "" {
+		env.Publish = c.publish
+	}
 	s := c.Self
 	return hooks[U]{
 		Create:               point(c, env, &on.Create, s.BeforeCreate, s.AfterCreate, s.OnCreate),
@@ -71,24 +77,9 @@ func methods[U roster.Model, E any](c *Core[U], before, after, on callbacks.Func
 	return callbacks.Methods[E]{Before: before, After: after, On: on}
 }
 
-// copyEvent returns a function that copies an event and what it points to; users by the plan, which knows them best.
+// copyEvent returns a function that copies an event and what it points to.
 func copyEvent[U roster.Model, E any](p *Plan[U]) func(*E) *E {
-	t := reflect.TypeFor[E]()
-	user := reflect.TypeFor[U]()
-	return func(e *E) *E {
-		c := *e
-		v := reflect.ValueOf(&c).Elem()
-		for i := range t.NumField() {
-			f := v.Field(i)
-			switch {
-			case f.Type() != user:
-				f.Set(deepCopy(f))
-			case !f.IsNil():
-				f.Set(reflect.ValueOf(p.clone(f.Interface().(U))))
-			}
-		}
-		return &c
-	}
+	return func(e *E) *E { return p.deepCopy(reflect.ValueOf(e)).Interface().(*E) }
 }
 
 // event begins an event of an operation.
@@ -98,26 +89,87 @@ func (c *Core[U]) event(ctx context.Context) callbacks.Event {
 
 // before runs the Before hooks of an event within the transaction of ctx.
 func before[U roster.Model, E any](ctx context.Context, c *Core[U], run callbacks.Run[E], e *E) error {
+	if !run.HasBefore() {
+		return nil
+	}
 	c.Store.HookRuns(ctx)
-	return run.Before(ctx, e)
+	if err := run.Before(forHooks(ctx), e); err != nil {
+		return err
+	}
+	if lacksUser[U](e) {
+		return roster.ErrInternal.WithCause(fmt.Errorf("no user is left in the event after Before%s", run.Name()))
+	}
+	return nil
+}
+
+// lacksUser reports whether hooks took away the user of an event whose user they may replace.
+func lacksUser[U roster.Model](event any) bool {
+	var none U
+	switch e := event.(type) {
+	case *callbacks.Create[U]:
+		return any(e.User) == any(none)
+	case *callbacks.Update[U]:
+		return any(e.User) == any(none)
+	case *callbacks.Message[U]:
+		return any(e.Data.User) == any(none)
+	}
+	return false
 }
 
 // after runs the After hooks of an event, and queues its On hooks until the transaction has committed.
 func after[U roster.Model, E any](ctx context.Context, c *Core[U], run callbacks.Run[E], e *E) error {
-	c.Store.HookRuns(ctx)
-	if err := run.After(ctx, e); err != nil {
-		return err
+	if run.HasAfter() {
+		c.Store.HookRuns(ctx)
+		if err := run.After(forHooks(ctx), e); err != nil {
+			return err
+		}
 	}
 	if !run.HasOn() {
 		return nil
 	}
-	committed := run.Copy(e) // what the caller does with the result meanwhile is not the event's
-	c.Store.AfterCommit(ctx, func(ctx context.Context) { run.On(ctx, committed) })
+	committed := run.Committed(e) // what the caller does with the result meanwhile is not the event's
+	c.Store.AfterCommit(ctx, func(ctx context.Context) {
+		run.On(context.WithValue(forHooks(ctx), freshKey{}, nil), committed)
+	})
 	return nil
 }
 
-// reportHook logs and counts a failure that no caller is told of.
-func (c *Core[U]) reportHook(ctx context.Context, hook string, err error) {
+// forHooks is ctx without what an operation tells those that it calls: it is not meant for those that a hook calls.
+func forHooks(ctx context.Context) context.Context {
+	return context.WithValue(context.WithValue(ctx, reasonKey{}, nil), issuedKey{}, nil)
+}
+
+// notification is what other processes are told of an event.
+type notification struct {
+	Event     string           `json:"event"`
+	UserID    *roster.ID       `json:"user_id"` // null: of nobody who is known
+	At        time.Time        `json:"at"`
+	ActorKind roster.ActorKind `json:"actor_kind"`
+}
+
+// publish tells other processes of an event of any type, as well as it can.
+func (c *Core[U]) publish(ctx context.Context, name string, e any) {
+	ctx, cancel := context.WithTimeout(ctx, c.Settings.Callbacks.OnTimeout)
+	defer cancel()
+	v := reflect.ValueOf(e).Elem()
+	event := v.FieldByName("Event").Interface().(callbacks.Event)
+	n := notification{Event: name, At: event.At, ActorKind: event.Actor.Kind}
+	if f := v.FieldByName("User"); f.IsValid() {
+		n.UserID = new(f.Interface().(U).Base().ID)
+	} else if f := reflect.Indirect(v.FieldByName("UserID")); f.IsValid() {
+		n.UserID = new(f.Interface().(roster.ID))
+	}
+	message, err := json.Marshal(n)
+	if err == nil {
+		err = c.Cache.Publish(ctx, c.Settings.Callbacks.Publish, message)
+	}
+	if err != nil {
+		c.Logger.WarnContext(ctx, "event was not published", slog.String("event", name), slog.Any("error", err))
+	}
+}
+
+// report logs and counts a failure of a hook.
+func (c *Core[U]) report(ctx context.Context, hook string, err error) {
 	c.hookErrors.Add(1)
 	attrs := []any{slog.String("hook", hook), slog.Any("error", err)}
 	if p := (*callbacks.PanicError)(nil); errors.As(err, &p) {
@@ -125,3 +177,13 @@ func (c *Core[U]) reportHook(ctx context.Context, hook string, err error) {
 	}
 	c.Logger.ErrorContext(ctx, "hook failed", attrs...)
 }
+
+// reportHook reports an error of After hooks that no caller is told of. A panic was reported where it was recovered.
+func (c *Core[U]) reportHook(ctx context.Context, hook string, err error) {
+	if !errors.Is(err, roster.ErrHookPanic) {
+		c.report(ctx, hook, err)
+	}
+}
+
+// ReportCommit reports the failure of what was queued until a transaction has ended.
+func (c *Core[U]) ReportCommit(ctx context.Context, err error) { c.reportHook(ctx, "OnCommit", err) }

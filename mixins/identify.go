@@ -6,16 +6,11 @@ import (
 	"reflect"
 	"strings"
 
-	"github.com/google/uuid"
-
 	"github.com/roster-go/roster"
 	"github.com/roster-go/roster/identifiers"
 	"github.com/roster-go/roster/secrets"
 	"github.com/roster-go/roster/store"
 )
-
-// newID returns a UUIDv7. A failing source of randomness ends the program, as crypto/rand has it.
-func newID() roster.ID { return uuid.Must(uuid.NewV7()) }
 
 // names are a user's identifiers as they are compared.
 type names store.Identifiers

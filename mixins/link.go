@@ -114,17 +114,18 @@ func (c *Core[U]) liveLink(ctx context.Context, kind linkKind, token roster.Secr
 	return link, err
 }
 
-// useLink consumes a link of a user whose row is locked: of any number of callers one succeeds.
-func (c *Core[U]) useLink(ctx context.Context, kind linkKind, token roster.Secret, u U) error {
-	link, err := c.liveLink(ctx, kind, token)
-	if err != nil {
-		return err
-	}
+// stillOf reports whether a link is about what its user is now.
+func (c *Core[U]) stillOf(link store.Link, u U) bool {
 	b := u.Base()
-	if link.UserID != b.ID || b.Deleted() || link.Address != text(c.canonical(u).Email) {
+	return link.UserID == b.ID && !b.Deleted() && link.Address == text(c.canonical(u).Email)
+}
+
+// useLink consumes a link of a user whose row is locked: of any number of callers one succeeds.
+func (c *Core[U]) useLink(ctx context.Context, link store.Link, u U) error {
+	if !c.stillOf(link, u) {
 		return roster.ErrInvalidToken
 	}
-	used, err := c.Store.UseLink(ctx, kind.purpose, link.Hash, c.now())
+	used, err := c.Store.UseLink(ctx, link.Purpose, link.Hash, c.now())
 	if err == nil && !used {
 		err = roster.ErrInvalidToken
 	}

@@ -3,6 +3,7 @@ package mixins
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"time"
 
 	"github.com/roster-go/roster"
@@ -43,6 +44,33 @@ type payload struct {
 	Device  string            `json:"device,omitempty"`
 }
 
+// pack writes every field of a user. A user's own JSON is for clients: it may lack some, or have another form.
+func (p *Plan[U]) pack(u U) (json.RawMessage, error) {
+	fields := make(map[string]any, len(p.fields))
+	for i := range p.fields {
+		fields[p.fields[i].Column] = p.fields[i].value(u).Interface()
+	}
+	return json.Marshal(fields)
+}
+
+// unpack reads what pack wrote. Fields that were added since are empty.
+func (p *Plan[U]) unpack(packed json.RawMessage) (U, error) {
+	u := p.New()
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(packed, &fields); err != nil {
+		return u, err
+	}
+	for i := range p.fields {
+		f := &p.fields[i]
+		if raw, ok := fields[f.Column]; ok {
+			if err := json.Unmarshal(raw, f.value(u).Addr().Interface()); err != nil {
+				return u, fmt.Errorf("field %s: %w", f.Name, err)
+			}
+		}
+	}
+	return u, nil
+}
+
 // notice tells a user something at their proven contact; without one, and without a sender for it, nothing is queued.
 func (c *Core[U]) notice(ctx context.Context, u U, kind string, vars map[string]any) error {
 	b := u.Base()
@@ -66,9 +94,10 @@ func (c *Core[U]) queue(ctx context.Context, u U, m outgoing) error {
 		return roster.ErrInternal.WithMessage("no sender of mails is configured: set Config.Notify.Mail")
 	}
 	b := u.Base()
+	owner := b.ID // each reader gets a copy of its own
 	run := c.hooks.Message.Begin()
 	e := &callbacks.Message[U]{
-		Event: c.event(ctx), Kind: m.kind, Channel: string(notify.Email), UserID: &b.ID, To: m.to, Language: c.languageOf(b),
+		Event: c.event(ctx), Kind: m.kind, Channel: string(notify.Email), UserID: new(owner), To: m.to, Language: c.languageOf(b),
 		Data: callbacks.MessageData[U]{User: c.Plan.clone(u), Vars: m.vars},
 	}
 	if err := before(ctx, c, run, e); err != nil {
@@ -77,20 +106,20 @@ func (c *Core[U]) queue(ctx context.Context, u U, m outgoing) error {
 	if e.Skip {
 		return nil
 	}
-	user, err := json.Marshal(e.Data.User)
+	user, err := c.Plan.pack(e.Data.User)
 	if err != nil {
 		return roster.ErrInternal.WithCause(err)
 	}
 	content, err := json.Marshal(payload{
 		messageSecrets: m.secrets, User: user, Vars: e.Data.Vars, Subject: e.Subject, Headers: e.Headers,
-		IP: e.Actor.IP, Device: clip(e.Actor.UserAgent),
+		IP: clip(e.Actor.IP), Device: clip(e.Actor.UserAgent),
 	})
 	if err != nil {
 		return roster.ErrInternal.WithCause(err)
 	}
-	id := newID()
+	id := roster.NewID()
 	row := &store.Message{
-		ID: id, Kind: m.kind, Channel: string(notify.Email), UserID: &b.ID, To: m.to, Language: e.Language,
+		ID: id, Kind: m.kind, Channel: string(notify.Email), UserID: &owner, To: m.to, Language: e.Language,
 		Payload: c.Secrets.Seal(secrets.Outbox, content, id[:]), Priority: m.priority,
 		CreatedAt: e.At, ExpiresAt: e.At.Add(noticeLife), DedupeKey: present(m.dedupe),
 	}
@@ -104,7 +133,7 @@ func (c *Core[U]) queue(ctx context.Context, u U, m outgoing) error {
 		return err
 	}
 	queued := &callbacks.Message[U]{
-		Event: e.Event, ID: id, Kind: m.kind, Channel: string(notify.Email), UserID: &b.ID, To: m.to, Language: e.Language,
+		Event: e.Event, ID: id, Kind: m.kind, Channel: string(notify.Email), UserID: new(owner), To: m.to, Language: e.Language,
 		Subject: e.Subject, Data: e.Data, Headers: e.Headers,
 	}
 	if err := after(ctx, c, run, queued); err != nil {

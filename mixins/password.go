@@ -3,6 +3,7 @@ package mixins
 import (
 	"context"
 	"errors"
+	"log/slog"
 
 	"github.com/roster-go/roster"
 	"github.com/roster-go/roster/callbacks"
@@ -30,7 +31,8 @@ type PasswordOps[U roster.Model] interface {
 	CheckPassword(ctx context.Context, id roster.ID, password roster.Secret) error
 
 	// RequestPasswordSet mails a user a link by which they set their first password. A user who has one is
-	// roster.ErrPasswordAlreadySet, one without an e-mail address roster.ErrNotFound.
+	// roster.ErrPasswordAlreadySet, one without an e-mail address roster.ErrNotFound, one who is banned or archived by an
+	// administrator roster.ErrConflict.
 	RequestPasswordSet(ctx context.Context, id roster.ID) error
 
 	// SetFirstPassword sets a user's first password by the token of such a link, which proves the address that it was
@@ -60,14 +62,15 @@ func (m Password[U]) StorePassword(ctx context.Context, id roster.ID, encoded st
 	}
 	return c.Store.Transact(ctx, func(ctx context.Context) error {
 		now := c.now()
-		if kind == roster.PasswordCreated {
-			return c.Store.PutPassword(ctx, id, store.Password{Hash: encoded, ChangedAt: now})
+		password := store.Password{Hash: encoded, ChangedAt: now}
+		if _, isFresh := c.freshUser(ctx, id); isFresh && kind == roster.PasswordCreated {
+			return c.Store.PutPassword(ctx, id, password) // there is nothing yet that could end
 		}
 		u, err := c.lock(ctx, id)
 		if err != nil {
 			return err
 		}
-		if err := c.Store.PutPassword(ctx, id, store.Password{Hash: encoded, ChangedAt: now}); err != nil {
+		if err := c.Store.PutPassword(ctx, id, password); err != nil {
 			return err
 		}
 		if err := c.raiseEpoch(ctx, u.Base()); err != nil {
@@ -87,6 +90,9 @@ func (c *Core[U]) raiseEpoch(ctx context.Context, b *roster.User) error {
 	return c.Store.UpdateUser(ctx, b.ID, []store.Assignment{{Column: "epoch", Value: b.Epoch + 1}}, store.Holds{})
 }
 
+// errNoPassword is the cause of an ErrInvalidPassword that no password would have been spared, for hooks and logs.
+var errNoPassword = errors.New("no password is set")
+
 // CheckPassword implements PasswordOps.
 func (m Password[U]) CheckPassword(ctx context.Context, id roster.ID, password roster.Secret) error {
 	c := m.core
@@ -97,34 +103,48 @@ func (m Password[U]) CheckPassword(ctx context.Context, id roster.ID, password r
 	if _, err := c.judge(ctx, updateUsers, id); err != nil {
 		return err
 	}
-	counted := !nested(ctx)
-	if counted {
-		if _, err := c.Self.Get(ctx, id); err != nil {
-			return err
-		}
-		if err := c.takePrompt(ctx, id); err != nil {
-			return err
-		}
+	if calledBy(ctx, "Authenticate") {
+		return c.checkPassword(ctx, id, password) // the log-in was counted
 	}
+	if _, err := c.Self.Get(ctx, id); err != nil {
+		return err
+	}
+	if c.Settings.Protection.Identifier.Off {
+		return c.checkPassword(ctx, id, password)
+	}
+	if err := c.takePrompt(ctx, id); err != nil {
+		return err
+	}
+	err = c.checkPassword(ctx, id, password)
+	switch {
+	case err == nil:
+		return c.clearPrompt(ctx, id)
+	case !errors.Is(err, roster.ErrInvalidPassword):
+		c.giveBackPrompt(ctx, id) // it was not judged
+	}
+	return err
+}
+
+func (c *Core[U]) checkPassword(ctx context.Context, id roster.ID, password roster.Secret) error {
 	stored, err := c.Store.GetPassword(ctx, id)
-	if err != nil && !errors.Is(err, roster.ErrNotFound) {
+	unset := errors.Is(err, roster.ErrNotFound)
+	if err != nil && !unset {
 		return err
 	}
 	match, err := c.Passwords.Verify(ctx, stored.Hash, password)
 	if match.Unreadable {
-		c.Logger.ErrorContext(ctx, "stored password hash cannot be read", "user_id", id)
+		c.Logger.ErrorContext(ctx, "stored password hash cannot be read", slog.Any("user_id", id))
 	}
 	switch {
 	case err != nil:
 		return err
+	case unset:
+		return roster.ErrInvalidPassword.WithCause(errNoPassword)
 	case !match.OK:
 		return roster.ErrInvalidPassword
 	}
 	if match.Stale {
 		c.rehash(ctx, id, stored.Hash, password)
-	}
-	if counted {
-		return c.clearPrompt(ctx, id)
 	}
 	return nil
 }
@@ -137,7 +157,7 @@ func (c *Core[U]) rehash(ctx context.Context, id roster.ID, old string, password
 		err = c.Store.SwapPassword(ctx, id, old, encoded)
 	}
 	if err != nil {
-		c.Logger.WarnContext(ctx, "password was not hashed anew", "user_id", id, "error", err)
+		c.Logger.WarnContext(ctx, "password was not hashed anew", slog.Any("user_id", id), slog.Any("error", err))
 	}
 }
 
@@ -148,12 +168,16 @@ func (m Password[U]) RequestPasswordSet(ctx context.Context, id roster.ID) error
 	if err != nil {
 		return err
 	}
-	if _, err := c.judge(ctx, updateUsers, id); err != nil {
+	rights, err := c.judge(ctx, updateUsers, id)
+	if err != nil {
 		return err
 	}
 	return c.Store.Transact(ctx, func(ctx context.Context) error {
 		u, err := c.contactOf(ctx, id)
 		if err != nil {
+			return err
+		}
+		if err := guardSuperuser(rights, u.Base()); err != nil {
 			return err
 		}
 		if _, err := c.Store.GetPassword(ctx, id); !errors.Is(err, roster.ErrNotFound) {
@@ -205,11 +229,23 @@ func (m Password[U]) SetFirstPassword(ctx context.Context, token, password roste
 	}
 	err = c.Store.Transact(ctx, func(ctx context.Context) error {
 		u, err := c.lock(ctx, link.UserID)
+		if errors.Is(err, roster.ErrNotFound) {
+			return roster.ErrInvalidToken
+		}
 		if err != nil {
 			return err
 		}
-		if err := c.useLink(ctx, setPasswordLink, token, u); err != nil {
+		if c.shutOut(u.Base()) {
+			return roster.ErrInvalidToken
+		}
+		if err := c.useLink(ctx, link, u); err != nil {
 			return err
+		}
+		if b := u.Base(); b.EmailVerifiedAt == nil && b.PhoneVerifiedAt == nil {
+			// Whoever linked accounts has not shown that this one is theirs; the owner of the address comes now.
+			if err := c.dropSocial(ctx, b.ID); err != nil {
+				return err
+			}
 		}
 		run := c.hooks.PasswordChange.Begin()
 		e := &callbacks.PasswordChange[U]{Event: c.event(ctx), User: u, Kind: roster.PasswordFirst}
@@ -219,6 +255,10 @@ func (m Password[U]) SetFirstPassword(ctx context.Context, token, password roste
 		if err := c.Self.StorePassword(ctx, u.Base().ID, encoded, roster.PasswordFirst); err != nil {
 			return err
 		}
+		if u, err = c.lock(ctx, link.UserID); err != nil { // it has another epoch now
+			return err
+		}
+		e.User = u
 		if err := after(ctx, c, run, e); err != nil {
 			return err
 		}

@@ -3,12 +3,14 @@ package mixins
 import (
 	"cmp"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"reflect"
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/roster-go/roster"
 	"github.com/roster-go/roster/store"
@@ -51,6 +53,7 @@ var (
 	idType      = reflect.TypeFor[roster.ID]()
 	bytesType   = reflect.TypeFor[[]byte]()
 	scannerType = reflect.TypeFor[sql.Scanner]()
+	valuerType  = reflect.TypeFor[driver.Valuer]()
 )
 
 // NewPlan reads the struct that U points to, and reports all that is wrong with it at once.
@@ -98,7 +101,7 @@ func order(f field) int {
 func (p *Plan[U]) read(t reflect.Type, index []int, base bool, faults *[]error) {
 	for i := range t.NumField() {
 		sf := t.Field(i)
-		at := append(index[:len(index):len(index)], i)
+		at := append(slices.Clip(index), i)
 		column, hasColumn := sf.Tag.Lookup("db")
 		rules, hasRules := sf.Tag.Lookup("roster")
 		fault := func(format string, args ...any) {
@@ -307,6 +310,24 @@ func (p *Plan[U]) changed(a, b U) []*field {
 		}
 	}
 	return list
+}
+
+// checkTexts adds a fault for each of the program's texts that is new in u and that no database keeps as it is.
+func (p *Plan[U]) checkTexts(old, u U, faults *roster.FieldErrors) {
+	for _, f := range p.changed(old, u) {
+		v := f.value(u)
+		for v.Kind() == reflect.Pointer && !v.IsNil() {
+			v = v.Elem()
+		}
+		if f.Custom && v.Kind() == reflect.String && !v.Type().Implements(valuerType) && !storable(v.String()) {
+			faults.Add(f.Name, roster.Invalid)
+		}
+	}
+}
+
+// storable reports whether a text can be kept: PostgreSQL takes neither U+0000 nor what is not UTF-8.
+func storable(text string) bool {
+	return utf8.ValidString(text) && !strings.ContainsRune(text, 0)
 }
 
 func equalValues(a, b any) bool {

@@ -3,7 +3,7 @@ package mixins
 import (
 	"context"
 	"encoding/base64"
-	"errors"
+	"log/slog"
 	"net/netip"
 	"slices"
 	"time"
@@ -79,9 +79,9 @@ func backoff(key string, l LaneConfig) cache.Limit {
 	return cache.Limit{Key: key, Max: int64(l.Max), Window: l.Window, Backoff: firstWait, MaxBackoff: lastWait}
 }
 
-// counterKey names a counter without telling whose it is.
+// counterKey names a counter without telling whose it is. Repos of other tables have counters of their own.
 func (c *Core[U]) counterKey(kind string, parts ...string) string {
-	data := [][]byte{[]byte(kind)}
+	data := [][]byte{[]byte(c.Store.UsersTable()), []byte(kind)}
 	for _, part := range parts {
 		data = append(data, []byte(part))
 	}
@@ -90,9 +90,12 @@ func (c *Core[U]) counterKey(kind string, parts ...string) string {
 
 func (c *Core[U]) trustsSource(ip string) bool {
 	addr, err := netip.ParseAddr(ip)
+	if withPort, portErr := netip.ParseAddrPort(ip); portErr == nil {
+		addr, err = withPort.Addr(), nil
+	}
 	return err == nil && slices.ContainsFunc(c.Settings.Protection.TrustedSources, func(network string) bool {
 		prefix, err := netip.ParsePrefix(network)
-		return err == nil && prefix.Contains(addr.Unmap())
+		return err == nil && prefix.Contains(addr.Unmap().WithZone(""))
 	})
 }
 
@@ -221,19 +224,15 @@ func (c *Core[U]) spend(ctx context.Context, l LaneConfig, keys ...string) error
 }
 
 func (c *Core[U]) unspend(ctx context.Context, limit roster.Limit, keys ...string) {
-	lanes, err := c.quota(limit, keys)
-	if err == nil {
-		err = c.Cache.Release(ctx, limitsOf(lanes)...)
-	}
-	if err != nil {
-		c.Logger.WarnContext(ctx, "quota was not given back", "error", err)
+	if lanes, err := c.quota(limit, keys); err == nil {
+		c.release(ctx, limitsOf(lanes)...)
 	}
 }
 
 // takeMail takes from the quota of mails of a kind, of the account and of the address.
 func (c *Core[U]) takeMail(ctx context.Context, kind string, u U) error {
-	return c.spend(ctx, c.Settings.Protection.Mails,
-		kind+":account:"+u.Base().ID.String(), kind+":address:"+text(c.canonical(u).Email))
+	address := c.counterKey("address", text(c.canonical(u).Email)) // itself it may be longer than a key
+	return c.spend(ctx, c.Settings.Protection.Mails, kind+":account:"+u.Base().ID.String(), kind+":"+address)
 }
 
 // promptLane counts wrong passwords that a signed-in user gives, by user and session.
@@ -243,14 +242,15 @@ func (c *Core[U]) promptLane(ctx context.Context, id roster.ID) cache.Limit {
 }
 
 func (c *Core[U]) takePrompt(ctx context.Context, id roster.ID) error {
-	if c.Settings.Protection.Identifier.Off {
-		return nil
-	}
 	verdict, err := c.take(ctx, []lane{{"prompt", c.promptLane(ctx, id)}})
 	if err != nil {
 		return err
 	}
 	return verdict.Err()
+}
+
+func (c *Core[U]) giveBackPrompt(ctx context.Context, id roster.ID) {
+	c.release(ctx, c.promptLane(ctx, id))
 }
 
 func (c *Core[U]) clearPrompt(ctx context.Context, id roster.ID) error {
@@ -268,6 +268,9 @@ func (m Protection[U]) RecordLoginFailure(ctx context.Context, ip, login string,
 		return err
 	}
 	run := c.hooks.LoginFailed.Begin()
+	if !run.HasAfter() && !run.HasOn() {
+		return nil // nobody to tell
+	}
 	e := &callbacks.LoginFailed{
 		Event: c.event(ctx), UserID: id, Reason: reason, Via: roster.ViaPassword,
 		Login: identifiers.Mask(identifiers.Infer(login), c.Identifiers.CounterKey(login)),
@@ -310,10 +313,14 @@ func (c *Core[U]) giveBack(ctx context.Context, ip, login string) {
 			limits = append(limits, l.limit)
 		}
 	}
-	if len(limits) == 0 {
-		return
+	if len(limits) > 0 {
+		c.release(ctx, limits...)
 	}
-	if err := c.Cache.Release(context.WithoutCancel(ctx), limits...); err != nil && !errors.Is(err, context.Canceled) {
-		c.Logger.WarnContext(ctx, "log-in attempt was not given back", "error", err)
+}
+
+// release gives back what was taken and led to nothing, also when its caller went away.
+func (c *Core[U]) release(ctx context.Context, limits ...cache.Limit) {
+	if err := c.Cache.Release(context.WithoutCancel(ctx), limits...); err != nil {
+		c.Logger.WarnContext(ctx, "what was counted was not given back", slog.Any("error", err))
 	}
 }

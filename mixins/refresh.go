@@ -44,7 +44,7 @@ func (c *Core[U]) rotate(ctx context.Context, token tokens.Refresh) (pair roster
 	}
 	rotation := store.Rotation{
 		SessionID: token.SessionID, Current: token.Hash, Next: hash, Successor: successor, Now: now,
-		IdleAt: now.Add(s.RefreshIdle), ShortIdleAt: now.Add(s.ShortIdle), IP: present(actor.IP),
+		IdleAt: now.Add(s.RefreshIdle), ShortIdleAt: now.Add(s.ShortIdle), IP: present(clip(actor.IP)),
 		UserAgent: present(clip(actor.UserAgent)), Verified: c.Settings.Account.RequireConfirmed,
 	}
 	err = c.Store.Transact(ctx, func(ctx context.Context) error {
@@ -76,18 +76,13 @@ func (c *Core[U]) refreshed(ctx context.Context, x store.Session, refresh roster
 // ended although the answer is an error, whatever becomes of the transaction in ctx.
 func (c *Core[U]) judgeRefresh(ctx context.Context, token tokens.Refresh) (roster.TokenPair, error) {
 	var pair roster.TokenPair
-	x, err := c.Store.GetSession(ctx, token.SessionID)
+	x, u, epoch, err := c.refreshState(ctx, token.SessionID)
 	if errors.Is(err, roster.ErrNotFound) {
 		return pair, roster.ErrSessionRevoked
 	}
 	if err != nil {
 		return pair, err
 	}
-	u := c.Plan.New()
-	if err := c.Store.GetUser(ctx, store.ByID, x.UserID, c.Plan.dest(u)); err != nil {
-		return pair, err
-	}
-	c.Plan.settle(u)
 	now := c.now()
 	current, previous := token.Matches(x.SecretHash), token.Matches(x.PreviousHash)
 	state := c.mayLogIn(u.Base())
@@ -96,7 +91,8 @@ func (c *Core[U]) judgeRefresh(ctx context.Context, token tokens.Refresh) (roste
 	}
 	switch {
 	case x.EndedAt != nil:
-		if (current || previous) && (errors.Is(state, roster.ErrBanned) || errors.Is(state, roster.ErrArchived)) {
+		ofState := *x.EndedReason == roster.RevokedByState
+		if ofState && (current || previous) && (errors.Is(state, roster.ErrBanned) || errors.Is(state, roster.ErrArchived)) {
 			return pair, state
 		}
 		return pair, roster.ErrSessionRevoked
@@ -106,6 +102,8 @@ func (c *Core[U]) judgeRefresh(ctx context.Context, token tokens.Refresh) (roste
 		return pair, roster.ErrInvalidRefresh // of a future that a backup has undone
 	case !current && !(previous && c.inGrace(x, now)):
 		return pair, c.reused(ctx, x, token)
+	case x.GlobalEpoch < epoch:
+		return pair, c.endForBlackout(ctx, x)
 	case state != nil:
 		return pair, c.endForState(ctx, x, state)
 	case current:
@@ -119,13 +117,27 @@ func (c *Core[U]) judgeRefresh(ctx context.Context, token tokens.Refresh) (roste
 	return c.pair(ctx, u, x, next)
 }
 
+// refreshState returns a session with its user, and the epoch of all users.
+func (c *Core[U]) refreshState(ctx context.Context, id roster.ID) (x store.Session, u U, epoch int64, err error) {
+	if x, err = c.Store.GetSession(ctx, id); err != nil {
+		return x, u, 0, err
+	}
+	u = c.Plan.New()
+	if err := c.Store.GetUser(ctx, store.ByID, x.UserID, c.Plan.dest(u)); err != nil {
+		return x, u, 0, err
+	}
+	c.Plan.settle(u)
+	standing, err := c.Store.GetStanding(ctx, id)
+	return x, u, standing.GlobalEpoch, err
+}
+
 // inGrace reports whether the previous token may still have its successor: two tabs that refresh at once, and a client
 // whose answer was lost.
 func (c *Core[U]) inGrace(x store.Session, now time.Time) bool {
 	return x.RotatedAt != nil && len(x.Successor) > 0 && now.Sub(*x.RotatedAt) <= c.Settings.Session.Grace
 }
 
-// again tries once more to rotate a token that is the current one after all, unless a blackout has come.
+// again tries once more to rotate a token that is the current one after all.
 func (c *Core[U]) again(ctx context.Context, token tokens.Refresh) (roster.TokenPair, error) {
 	pair, ok, err := c.rotate(ctx, token)
 	if err == nil && !ok {
@@ -141,9 +153,7 @@ func (c *Core[U]) reused(ctx context.Context, x store.Session, token tokens.Refr
 		if err != nil || !ended {
 			return err
 		}
-		if err := c.revoked(ctx, x.UserID, []roster.ID{x.ID}, roster.RevokedByReuse); err != nil {
-			return err
-		}
+		c.revoked(ctx, x.UserID, []roster.ID{x.ID}, roster.RevokedByReuse)
 		run := c.hooks.TokenReuse.Begin()
 		e := &callbacks.TokenReuse{Event: c.event(ctx), UserID: x.UserID, SID: x.ID, Generation: token.Generation}
 		c.tell(ctx, "AfterTokenReuse", func(ctx context.Context) error { return after(ctx, c, run, e) })
@@ -151,12 +161,25 @@ func (c *Core[U]) reused(ctx context.Context, x store.Session, token tokens.Refr
 		if err := c.Store.GetUser(ctx, store.ByID, x.UserID, c.Plan.dest(u)); err != nil {
 			return err
 		}
-		return c.notice(ctx, u, notify.TokenReuse, nil)
+		c.tell(ctx, "Message", func(ctx context.Context) error { return c.notice(ctx, u, notify.TokenReuse, nil) })
+		return nil
 	})
 	if err != nil {
 		return err
 	}
 	return roster.ErrTokenReused
+}
+
+// endForBlackout ends a session from before a blackout, which tells nobody of single sessions.
+func (c *Core[U]) endForBlackout(ctx context.Context, x store.Session) error {
+	err := c.Store.Aside(ctx, func(ctx context.Context) error {
+		_, err := c.Store.EndSession(ctx, x.ID, c.now(), roster.RevokedByState)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return roster.ErrSessionRevoked
 }
 
 // endForState ends a session whose user may not have one any more.
@@ -166,7 +189,8 @@ func (c *Core[U]) endForState(ctx context.Context, x store.Session, state error)
 		if err != nil || !ended {
 			return err
 		}
-		return c.revoked(ctx, x.UserID, []roster.ID{x.ID}, roster.RevokedByState)
+		c.revoked(ctx, x.UserID, []roster.ID{x.ID}, roster.RevokedByState)
+		return nil
 	})
 	if err != nil {
 		return err

@@ -9,6 +9,7 @@ import (
 	"github.com/roster-go/roster"
 	"github.com/roster-go/roster/callbacks"
 	"github.com/roster-go/roster/store"
+	"github.com/roster-go/roster/tokens"
 )
 
 type reasonKey struct{}
@@ -29,14 +30,13 @@ func reasonOf(ctx context.Context, otherwise roster.RevokeReason) roster.RevokeR
 }
 
 // revoked tells the hooks which sessions an operation has ended, in the transaction that ended them.
-func (c *Core[U]) revoked(ctx context.Context, user roster.ID, sessions []roster.ID, reason roster.RevokeReason) error {
+func (c *Core[U]) revoked(ctx context.Context, user roster.ID, sessions []roster.ID, reason roster.RevokeReason) {
 	if len(sessions) == 0 {
-		return nil
+		return
 	}
 	run := c.hooks.SessionRevoke.Begin()
 	e := &callbacks.SessionRevoke{Event: c.event(ctx), UserID: user, SIDs: sessions, Reason: reason}
 	c.tell(ctx, "AfterSessionRevoke", func(ctx context.Context) error { return after(ctx, c, run, e) })
-	return nil
 }
 
 // tell runs the After hooks of what has happened and cannot be undone by them: their failure takes back what they
@@ -47,6 +47,20 @@ func (c *Core[U]) tell(ctx context.Context, hook string, fn func(ctx context.Con
 	}
 }
 
+// judgeRevoke lets an actor go on who may end a user's sessions: their own, or those of others who are no superusers
+// unless the actor is one.
+func (c *Core[U]) judgeRevoke(ctx context.Context, id roster.ID) error {
+	rights, err := c.judge(ctx, endSessions, id)
+	if err != nil || rights.Superuser {
+		return err
+	}
+	u, err := c.Self.Get(ctx, id)
+	if err != nil {
+		return err
+	}
+	return guardSuperuser(rights, u.Base())
+}
+
 // RevokeSession implements SessionOps.
 func (m Session[U]) RevokeSession(ctx context.Context, id, session roster.ID) error {
 	c := m.core
@@ -54,7 +68,7 @@ func (m Session[U]) RevokeSession(ctx context.Context, id, session roster.ID) er
 	if err != nil {
 		return err
 	}
-	if _, err := c.judge(ctx, endSessions, id); err != nil {
+	if err := c.judgeRevoke(ctx, id); err != nil {
 		return err
 	}
 	return c.Store.Transact(ctx, func(ctx context.Context) error {
@@ -73,7 +87,8 @@ func (m Session[U]) RevokeSession(ctx context.Context, id, session roster.ID) er
 		if !ended {
 			return roster.ErrNotFound
 		}
-		return c.revoked(ctx, id, []roster.ID{session}, reason)
+		c.revoked(ctx, id, []roster.ID{session}, reason)
+		return nil
 	})
 }
 
@@ -93,7 +108,7 @@ func (m Session[U]) revokeAll(ctx context.Context, name string, id, except roste
 	if err != nil {
 		return 0, err
 	}
-	if _, err := c.judge(ctx, endSessions, id); err != nil {
+	if err := c.judgeRevoke(ctx, id); err != nil {
 		return 0, err
 	}
 	var ended []roster.ID
@@ -103,9 +118,16 @@ func (m Session[U]) revokeAll(ctx context.Context, name string, id, except roste
 		if ended, err = c.Store.EndSessions(ctx, id, except, c.now(), reason); err != nil {
 			return err
 		}
-		return c.revoked(ctx, id, ended, reason)
+		c.revoked(ctx, id, ended, reason)
+		return nil
 	})
-	return len(ended), err
+	if err == nil && len(ended) == 0 && !nested(ctx) {
+		_, err = c.Self.Get(ctx, id) // no sessions, or no such user
+	}
+	if err != nil {
+		return 0, err
+	}
+	return len(ended), nil
 }
 
 // Revoke implements SessionOps.
@@ -119,23 +141,32 @@ func (m Session[U]) Revoke(ctx context.Context, refresh roster.Secret) (time.Tim
 	if err != nil {
 		return time.Time{}, err
 	}
-	for {
-		x, err := c.Store.GetSession(ctx, token.SessionID)
-		switch {
-		case errors.Is(err, roster.ErrNotFound):
-			return time.Time{}, roster.ErrInvalidRefresh
-		case err != nil:
+	x, err := c.sessionOfRefresh(ctx, token)
+	if err != nil {
+		return time.Time{}, err
+	}
+	if x.EndedAt == nil {
+		err := c.Self.RevokeSession(withReason(ctx, roster.RevokedByToken), x.UserID, x.ID)
+		if err != nil && !errors.Is(err, roster.ErrNotFound) { // another call may have ended it
 			return time.Time{}, err
-		case token.Generation > x.Generation:
-			return time.Time{}, roster.ErrInvalidRefresh
-		case x.EndedAt != nil:
-			return *x.EndedAt, nil
 		}
-		err = c.Self.RevokeSession(withReason(ctx, roster.RevokedByToken), x.UserID, x.ID)
-		if err != nil && !errors.Is(err, roster.ErrNotFound) {
+		if x, err = c.sessionOfRefresh(ctx, token); err != nil {
 			return time.Time{}, err
 		}
 	}
+	if x.EndedAt == nil {
+		return time.Time{}, roster.ErrConflict.WithMessage("the session goes on: an override of RevokeSession has kept it")
+	}
+	return *x.EndedAt, nil
+}
+
+// sessionOfRefresh returns the session of a refresh token, ended or not.
+func (c *Core[U]) sessionOfRefresh(ctx context.Context, token tokens.Refresh) (store.Session, error) {
+	x, err := c.Store.GetSession(ctx, token.SessionID)
+	if errors.Is(err, roster.ErrNotFound) || err == nil && token.Generation > x.Generation {
+		return x, roster.ErrInvalidRefresh
+	}
+	return x, err
 }
 
 // ListSessions implements SessionOps.
@@ -149,6 +180,9 @@ func (m Session[U]) ListSessions(ctx context.Context, id roster.ID) ([]roster.Se
 		return nil, err
 	}
 	rows, err := c.Store.ListSessions(ctx, id, c.now())
+	if err == nil && len(rows) == 0 {
+		_, err = c.Self.Get(ctx, id) // no sessions, or no such user
+	}
 	if err != nil {
 		return nil, err
 	}

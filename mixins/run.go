@@ -3,6 +3,7 @@ package mixins
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"time"
 )
 
@@ -35,7 +36,7 @@ func (c *Core[U]) cleanUntil(ctx context.Context) {
 	defer tick.Stop()
 	for {
 		if _, err := c.Self.Clean(ctx); err != nil && ctx.Err() == nil {
-			c.Logger.ErrorContext(ctx, "cleaning failed", "error", err)
+			c.Logger.ErrorContext(ctx, "cleaning failed", slog.Any("error", err))
 		}
 		select {
 		case <-ctx.Done():

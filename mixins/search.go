@@ -120,7 +120,7 @@ func (c *Core[U]) translate(query roster.Query) (store.Search, error) {
 // words splits and folds the text of a query.
 func words(text string, faults *roster.FieldErrors) []string {
 	switch {
-	case !utf8.ValidString(text) || strings.ContainsRune(text, 0):
+	case !storable(text):
 		faults.Add("q", roster.Invalid)
 		return nil
 	case utf8.RuneCountInString(text) > maxText:

@@ -51,6 +51,10 @@ type SessionOps[U roster.Model] interface {
 	// Roster or a standard uses fails the log-in.
 	TokenClaims(ctx context.Context, user U) (map[string]any, error)
 
+	// CheckFresh returns nil when the session of ctx began within Session.FreshFor, 15 minutes by default, and
+	// roster.ErrReauthentication when its user has to log in again. The program itself needs no session.
+	CheckFresh(ctx context.Context) error
+
 	// JWKS returns the public signing keys as a JSON Web Key Set (RFC 7517).
 	JWKS(ctx context.Context) ([]byte, error)
 }
@@ -138,8 +142,8 @@ func (c *Core[U]) begin(ctx context.Context, id roster.ID, options roster.IssueO
 	s, now, actor := c.Settings.Session, c.now(), roster.ActorFrom(ctx)
 	remember := options.Remember == nil || *options.Remember
 	x := store.Session{
-		ID: newID(), UserID: id, CreatedAt: now, LastUsedAt: now, Remember: remember, AuthTime: now,
-		AMR: strings.Join(options.AMR, " "), IP: present(actor.IP), UserAgent: present(clip(actor.UserAgent)), Generation: 1,
+		ID: roster.NewID(), UserID: id, CreatedAt: now, LastUsedAt: now, Remember: remember, AuthTime: now,
+		AMR: strings.Join(options.AMR, " "), IP: present(clip(actor.IP)), UserAgent: present(clip(actor.UserAgent)), Generation: 1,
 		ExpiresAt: now.Add(s.RefreshAbsolute),
 	}
 	x.IdleAt = earliest(x.ExpiresAt, now.Add(s.RefreshIdle))
@@ -155,7 +159,8 @@ func (c *Core[U]) begin(ctx context.Context, id roster.ID, options roster.IssueO
 	if err != nil {
 		return x, "", err
 	}
-	return x, refresh, c.revoked(ctx, id, evicted, roster.RevokedByEviction)
+	c.revoked(ctx, id, evicted, roster.RevokedByEviction)
+	return x, refresh, nil
 }
 
 // pair signs an access token for a session and puts both tokens together.
@@ -187,14 +192,15 @@ func earliest(a, b time.Time) time.Time {
 	return a
 }
 
-const maxUserAgent = 256 // characters
+const maxClient = 256 // characters
 
-func clip(userAgent string) string {
-	userAgent = strings.ToValidUTF8(strings.ReplaceAll(userAgent, "\x00", ""), "")
-	if utf8.RuneCountInString(userAgent) <= maxUserAgent {
-		return userAgent
+// clip makes of what a client says about itself, its user agent or address, what can be stored.
+func clip(text string) string {
+	text = strings.ToValidUTF8(strings.ReplaceAll(text, "\x00", ""), "")
+	if utf8.RuneCountInString(text) <= maxClient {
+		return text
 	}
-	return string([]rune(userAgent)[:maxUserAgent])
+	return string([]rune(text)[:maxClient])
 }
 
 // VerifyToken implements SessionOps.

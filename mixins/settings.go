@@ -61,6 +61,9 @@ type SessionConfig struct {
 	Grace time.Duration
 	// Leeway is how far clocks may differ, at most 60 s; 0 means 5 s.
 	Leeway time.Duration
+	// FreshFor is how long a log-in counts as fresh, for what changes a way to log in or destroys an account; 0 means
+	// 15 min.
+	FreshFor time.Duration
 	// MaxPerUser bounds a user's sessions; the least recently used gives way. 0 means 10.
 	MaxPerUser int
 	// Keep is how long ended sessions are kept; 0 means 30 days.
@@ -136,6 +139,9 @@ type LinksConfig struct {
 type CallbacksConfig struct {
 	// OnTimeout bounds each On hook; 0 means 5 s.
 	OnTimeout time.Duration
+	// Publish is a channel of the cache on which other processes are told of each event once it is committed, as
+	// {"event": "Create", "user_id": …, "at": …, "actor_kind": …}: no personal data. "" publishes nothing.
+	Publish string
 }
 
 const day = 24 * time.Hour
@@ -152,6 +158,7 @@ func (s Settings) WithDefaults() Settings {
 	fill(&x.ShortIdle, 12*time.Hour)
 	fill(&x.Grace, 10*time.Second)
 	fill(&x.Leeway, 5*time.Second)
+	fill(&x.FreshFor, 15*time.Minute)
 	fill(&x.Keep, 30*day)
 	x.MaxPerUser = cmp.Or(x.MaxPerUser, 10)
 	fill(&s.Username.HoldFor, 90*day)

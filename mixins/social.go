@@ -2,9 +2,8 @@ package mixins
 
 import (
 	"context"
+	"encoding/json"
 	"regexp"
-	"strings"
-	"unicode/utf8"
 
 	"github.com/roster-go/roster"
 	"github.com/roster-go/roster/callbacks"
@@ -62,6 +61,9 @@ func (m CRUD[U]) UnlinkSocial(ctx context.Context, id roster.ID, provider, subje
 		if err != nil {
 			return err
 		}
+		if !linkable(provider, subject) {
+			return roster.ErrNotFound
+		}
 		// Deleting first tells an unknown link from a last one; both errors undo it.
 		if err := c.Store.DeleteSocial(ctx, id, provider, subject); err != nil {
 			return err
@@ -84,6 +86,20 @@ func (m CRUD[U]) UnlinkSocial(ctx context.Context, id roster.ID, provider, subje
 		}
 		return c.notice(ctx, u, notify.SocialUnlinked, map[string]any{"Provider": provider})
 	})
+}
+
+// dropSocial takes all links of a user away.
+func (c *Core[U]) dropSocial(ctx context.Context, id roster.ID) error {
+	list, err := c.Store.ListSocial(ctx, id)
+	if err != nil {
+		return err
+	}
+	for _, a := range list {
+		if err := c.Store.DeleteSocial(ctx, id, a.Provider, a.Subject); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // ListSocial implements CRUDOps.
@@ -116,8 +132,17 @@ func checkSocial(a roster.SocialAccount) error {
 		faults.Add("subject", roster.Required)
 	case len(a.Subject) > maxSubject:
 		faults.Add("subject", roster.TooLong)
-	case !utf8.ValidString(a.Subject) || strings.ContainsRune(a.Subject, 0):
+	case !storable(a.Subject):
 		faults.Add("subject", roster.Invalid)
 	}
+	// Data that is no JSON is told when it is stored.
+	if data, err := json.Marshal(a.Data); err == nil && !cleanText(data) {
+		faults.Add("data", roster.Invalid)
+	}
 	return faults.Err()
+}
+
+// linkable reports whether there can be a link with an account of this name.
+func linkable(provider, subject string) bool {
+	return checkSocial(roster.SocialAccount{Provider: provider, Subject: subject}) == nil
 }

@@ -118,6 +118,7 @@ func (ch *change[U]) validate(ctx context.Context) error {
 	if !equalValues(b.Language, old.Language) || !equalValues(b.TimeZone, old.TimeZone) {
 		checkPreferences(b, &faults)
 	}
+	c.Plan.checkTexts(ch.old, ch.user, &faults)
 	if err := c.addTaken(ctx, b.ID, unheld, &faults); err != nil {
 		return err
 	}

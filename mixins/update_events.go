@@ -45,9 +45,9 @@ func (ch *change[U]) before(ctx context.Context) (*changeEvents[U], error) {
 		return nil, err
 	}
 	// What merely is spelled otherwise is no change of a contact, and spaces around a username are none of it.
-	spelled := c.Plan.clone(ch.user)
-	newNames := c.identify(ctx, spelled, new(roster.FieldErrors))
-	if b, old := ch.user.Base(), ch.old.Base(); !equalValues(spelled.Base().Username, old.Username) {
+	newNames, username := c.canonical(ch.user), ch.user.Base().Username
+	normalise(&username, "username", new(roster.FieldErrors), c.Identifiers.Username)
+	if b, old := ch.user.Base(), ch.old.Base(); !equalValues(username, old.Username) {
 		run := c.hooks.UsernameChange.Begin()
 		events.username = &run
 		e := &callbacks.UsernameChange[U]{Event: events.event, User: c.Plan.clone(ch.user), Old: text(old.Username), New: text(b.Username)}
@@ -64,7 +64,7 @@ func (ch *change[U]) before(ctx context.Context) (*changeEvents[U], error) {
 		}
 		event := contactEvent[U]{c.hooks.ContactChange.Begin(), contact.kind, contact.slot}
 		events.contacts = append(events.contacts, event)
-		if err := before(ctx, c, event.run, event.of(ch, events.event)); err != nil {
+		if err := before(ctx, c, event.run, event.run.Copy(event.of(ch, events.event))); err != nil {
 			return nil, err
 		}
 	}
@@ -109,7 +109,7 @@ func (ch *change[U]) notify(ctx context.Context) error {
 	c, b, old := ch.core, ch.user.Base(), ch.old.Base()
 	if !equalValues(ch.names.Username, ch.oldNames.Username) {
 		vars := map[string]any{"Old": text(old.Username), "New": text(b.Username)}
-		if err := c.notice(ctx, ch.user, notify.UsernameChanged, vars); err != nil {
+		if err := c.notice(ctx, ch.old, notify.UsernameChanged, vars); err != nil {
 			return err
 		}
 	}
