@@ -20,6 +20,7 @@ import (
 	"github.com/roster-go/roster/notify"
 	"github.com/roster-go/roster/secrets"
 	"github.com/roster-go/roster/store"
+	"github.com/roster-go/roster/tokens"
 )
 
 // Config is what a program decides about its repo. DB, BaseURL and Secrets are needed, and a sender of mails unless
@@ -106,45 +107,75 @@ func (c Config) check() error {
 	fault(c.DB == nil, "DB is missing")
 	mails := !c.Confirm.NoneOnRegister || c.Account.PasswordlessRegistration
 	fault(c.Notify.Mail == nil && mails, "Notify.Mail is missing: registrations are confirmed by mail, unless Confirm.NoneOnRegister")
-	for name, value := range map[string]any{
-		"Cache": c.Cache, "Notify.Mail": c.Notify.Mail, "Notify.SMS": c.Notify.SMS, "Notify.Templates": c.Notify.Templates,
-		"Password.Hasher": c.Password.Hasher,
+	for _, part := range []struct {
+		name  string
+		value any
+	}{
+		{"Cache", c.Cache},
+		{"Notify.Mail", c.Notify.Mail},
+		{"Notify.SMS", c.Notify.SMS},
+		{"Notify.Templates", c.Notify.Templates},
+		{"Password.Hasher", c.Password.Hasher},
 	} {
-		v := reflect.ValueOf(value)
-		fault(value != nil && v.Kind() == reflect.Pointer && v.IsNil(), "%s is a nil %T", name, value)
+		fault(typedNil(part.value), "%s is a nil %T", part.name, part.value)
 	}
 	between := func(name string, d, least, most time.Duration) {
 		fault(d < least || d > most, "%s is %s: want %s to %s", name, d, least, most)
 	}
+	for _, kind := range s.Account.LoginFields {
+		known := kind == identifiers.KindUsername || kind == identifiers.KindEmail || kind == identifiers.KindPhone
+		fault(!known, "Account.LoginFields: %q is no kind of identifier", kind)
+	}
 	x := s.Session
+	switch x.Algorithm {
+	case tokens.ES256, tokens.EdDSA, tokens.RS256, tokens.HS256:
+	default:
+		fault(true, "Session.Algorithm is %q: want ES256, EdDSA, RS256 or HS256", x.Algorithm)
+	}
 	between("Session.AccessTTL", x.AccessTTL, time.Minute, time.Hour)
 	between("Session.RefreshIdle", x.RefreshIdle, time.Minute, x.RefreshAbsolute)
 	between("Session.ShortIdle", x.ShortIdle, time.Minute, x.RefreshAbsolute)
+	between("Session.FreshFor", x.FreshFor, time.Second, x.RefreshAbsolute)
 	between("Session.Leeway", x.Leeway, 0, time.Minute)
 	fault(x.Grace > time.Minute, "Session.Grace is %s: want at most 1m", x.Grace)
 	fault(x.MaxPerUser < 1, "Session.MaxPerUser is %d: want 1 or more", x.MaxPerUser)
 	between("Session.Keep", x.Keep, time.Hour, 100*365*24*time.Hour)
 	between("Confirm.EmailTTL", s.Confirm.EmailTTL, time.Minute, 30*24*time.Hour)
 	between("Password.FirstTTL", s.Password.FirstTTL, time.Minute, 30*24*time.Hour)
+	between("Notify.Poll", s.Notify.Poll, 10*time.Millisecond, time.Hour)
 	between("Callbacks.OnTimeout", s.Callbacks.OnTimeout, time.Millisecond, time.Hour)
-	for name, lane := range map[string]mixins.LaneConfig{
-		"Source": s.Protection.Source, "Identifier": s.Protection.Identifier, "Pair": s.Protection.Pair,
-		"Registration": s.Protection.Registration, "Mails": s.Protection.Mails,
+	for _, lane := range []struct {
+		name string
+		mixins.LaneConfig
+	}{
+		{"Source", s.Protection.Source},
+		{"Identifier", s.Protection.Identifier},
+		{"Pair", s.Protection.Pair},
+		{"Registration", s.Protection.Registration},
+		{"Mails", s.Protection.Mails},
 	} {
 		if !lane.Off {
-			fault(lane.Max < 1, "Protection.%s.Max is %d: want 1 or more, or Off", name, lane.Max)
-			between("Protection."+name+".Window", lane.Window, time.Second, 24*time.Hour)
+			fault(lane.Max < 1, "Protection.%s.Max is %d: want 1 or more, or Off", lane.name, lane.Max)
+			between("Protection."+lane.name+".Window", lane.Window, time.Second, 24*time.Hour)
 		}
 	}
 	for _, network := range s.Protection.TrustedSources {
 		_, err := netip.ParsePrefix(network)
 		fault(err != nil, "Protection.TrustedSources: %q is no network in CIDR notation", network)
 	}
-	for name, page := range map[string]string{"ConfirmEmail": s.Notify.Links.ConfirmEmail, "SetPassword": s.Notify.Links.SetPassword} {
-		fault(!strings.HasPrefix(page, "/") || strings.HasPrefix(page, "//") || strings.ContainsAny(page, "#\r\n"),
-			"Notify.Links.%s is %q: want a path that begins with /", name, page)
+	page := func(name, path string) {
+		fault(!strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") || strings.ContainsAny(path, "#\r\n"),
+			"Notify.Links.%s is %q: want a path that begins with /", name, path)
 	}
+	page("ConfirmEmail", s.Notify.Links.ConfirmEmail)
+	page("SetPassword", s.Notify.Links.SetPassword)
 	return errors.Join(errs...)
+}
+
+// typedNil reports whether an interface holds a nil pointer or function, which is not nil itself.
+func typedNil(value any) bool {
+	v := reflect.ValueOf(value)
+	return (v.Kind() == reflect.Pointer || v.Kind() == reflect.Func) && v.IsNil()
 }
 
 func (c Config) checkBaseURL() error {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"reflect"
 	"time"
 
@@ -57,12 +56,13 @@ func (r *UsersRepo[U]) init(self mixins.Self[U], cfg Config, plain bool) error {
 	parts.Plain = plain
 	ctx, cancel := context.WithTimeout(context.Background(), initTimeout)
 	defer cancel()
+	var core *mixins.Core[U]
 	var err error
-	if parts.Store, err = openStore(ctx, cfg, plan); err != nil {
+	parts.Store, err = openStore(ctx, cfg, plan, func(ctx context.Context, err error) { core.ReportCommit(ctx, err) })
+	if err != nil {
 		return fmt.Errorf("usersrepo: %w", err)
 	}
-	core, err := mixins.NewCore(ctx, self, &r.On, parts)
-	if err != nil {
+	if core, err = mixins.NewCore(ctx, self, &r.On, parts); err != nil {
 		return errors.Join(fmt.Errorf("usersrepo: %w", err), parts.Store.Close())
 	}
 	r.CRUD = mixins.NewCRUD(core)
@@ -80,6 +80,13 @@ func (r *UsersRepo[U]) init(self mixins.Self[U], cfg Config, plain bool) error {
 // newParts makes the pieces that need no database, and returns all faults of their settings.
 func newParts[U roster.Model](cfg Config, plan *mixins.Plan[U]) (mixins.Parts[U], error) {
 	p := mixins.Parts[U]{Settings: cfg.settings(), Plan: plan, Cache: cfg.Cache, Now: cfg.Now, Logger: cfg.Logger}
+	// These two are used at once; the check of the configuration tells of them.
+	if typedNil(cfg.Password.Hasher) {
+		cfg.Password.Hasher = nil
+	}
+	if typedNil(cfg.Notify.Templates) {
+		cfg.Notify.Templates = nil
+	}
 	var errs [4]error
 	p.Secrets, errs[0] = secrets.New(cfg.Secrets)
 	p.Passwords, errs[1] = passwords.New(cfg.Password.Config)
@@ -96,7 +103,7 @@ func newParts[U roster.Model](cfg Config, plan *mixins.Plan[U]) (mixins.Parts[U]
 }
 
 // openStore judges the program's handle and the tables behind it.
-func openStore[U roster.Model](ctx context.Context, cfg Config, plan *mixins.Plan[U]) (*store.Store, error) {
+func openStore[U roster.Model](ctx context.Context, cfg Config, plan *mixins.Plan[U], report func(context.Context, error)) (*store.Store, error) {
 	dialect, err := store.Probe(ctx, cfg.DB)
 	if err != nil {
 		return nil, err
@@ -114,7 +121,7 @@ func openStore[U roster.Model](ctx context.Context, cfg Config, plan *mixins.Pla
 		return nil, err
 	}
 	s, err := store.New(cfg.DB, dialect, cfg.Store, plan.Columns(), store.CommitHooks{
-		Timeout: cfg.Callbacks.OnTimeout, Report: reporter(cfg.Logger),
+		Timeout: cfg.Callbacks.OnTimeout, Report: report,
 	})
 	if err != nil {
 		return nil, err
@@ -125,10 +132,4 @@ func openStore[U roster.Model](ctx context.Context, cfg Config, plan *mixins.Pla
 		}
 	}
 	return s, s.Check(ctx)
-}
-
-func reporter(logger *slog.Logger) func(ctx context.Context, err error) {
-	return func(ctx context.Context, err error) {
-		logger.ErrorContext(ctx, "function after commit failed", "error", err)
-	}
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/roster-go/roster"
 	"github.com/roster-go/roster/callbacks"
@@ -36,8 +37,9 @@ func methodNames(t reflect.Type) []string {
 
 func looksLikeHook(name string) bool {
 	for _, prefix := range []string{"Before", "After", "On"} {
-		if rest, ok := strings.CutPrefix(name, prefix); ok && rest != "" && unicode.IsUpper(rune(rest[0])) {
-			return true
+		if rest, ok := strings.CutPrefix(name, prefix); ok {
+			first, _ := utf8.DecodeRuneInString(rest)
+			return unicode.IsUpper(first)
 		}
 	}
 	return false

@@ -10,6 +10,8 @@ import (
 	"github.com/roster-go/roster/mixins"
 )
 
+//go:generate go run ../internal/generate
+
 // UsersRepo is user management on a program's own user type U, a pointer to a struct that embeds roster.User:
 //
 //	type Accounts struct {

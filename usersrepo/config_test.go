@@ -1,0 +1,224 @@
+package usersrepo_test
+
+import (
+	"bytes"
+	"context"
+	"io/fs"
+	"log/slog"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/roster-go/roster"
+	"github.com/roster-go/roster/cache"
+	"github.com/roster-go/roster/identifiers"
+	"github.com/roster-go/roster/mixins"
+	"github.com/roster-go/roster/notify"
+	"github.com/roster-go/roster/passwords"
+	"github.com/roster-go/roster/rostertest"
+	"github.com/roster-go/roster/secrets"
+	"github.com/roster-go/roster/usersrepo"
+)
+
+// hasher is one that cannot be used as a nil pointer, as most cannot.
+type hasher struct{ inner passwords.Hasher }
+
+func (h *hasher) Hash(ctx context.Context, password roster.Secret) (string, error) {
+	return h.inner.Hash(ctx, password)
+}
+
+func (h *hasher) Verify(ctx context.Context, encoded string, password roster.Secret) (passwords.Match, error) {
+	return h.inner.Verify(ctx, encoded, password)
+}
+
+type folder struct{ inner fs.FS }
+
+func (f *folder) Open(name string) (fs.File, error) { return f.inner.Open(name) }
+
+type sender func(context.Context, notify.Message) error
+
+func (s sender) Send(ctx context.Context, m notify.Message) error { return s(ctx, m) }
+
+func TestConfig(t *testing.T) {
+	t.Parallel()
+	good, _ := config(t)
+	tests := map[string]struct {
+		change func(*usersrepo.Config)
+		want   []string // parts of the error; none: it is fine
+	}{
+		"is fine as the tests have it": {func(*usersrepo.Config) {}, nil},
+		"is fine without a sender of mails when nothing is confirmed": {func(c *usersrepo.Config) {
+			c.Notify.Mail, c.Confirm.NoneOnRegister = nil, true
+		}, nil},
+		"is fine with limits off": {func(c *usersrepo.Config) {
+			c.Protection.Source = mixins.LaneConfig{Off: true, Max: -1}
+		}, nil},
+		"is fine with no grace":    {func(c *usersrepo.Config) { c.Session.Grace = -1 }, nil},
+		"is fine with a base path": {func(c *usersrepo.Config) { c.BaseURL = "https://example.com/app" }, nil},
+		"is fine with http on localhost in development": {func(c *usersrepo.Config) {
+			c.Development, c.BaseURL = true, "http://127.0.0.1:3000"
+		}, nil},
+		"refuses the zero value, with all that is missing": {
+			func(c *usersrepo.Config) { *c = usersrepo.Config{} },
+			[]string{"DB is missing", "BaseURL is missing", "Notify.Mail is missing", "secret"},
+		},
+		// SEC-54, SESS-65
+		"refuses a weak secret": {
+			func(c *usersrepo.Config) {
+				c.Secrets = []secrets.Secret{{ID: "a", Key: []byte(strings.Repeat("a", 32))}}
+			},
+			[]string{"repeats one byte"},
+		},
+		"refuses a short secret": {
+			func(c *usersrepo.Config) { c.Secrets = []secrets.Secret{{ID: "a", Key: []byte("short")}} }, []string{"5 bytes"},
+		},
+		"refuses plain http":                 {func(c *usersrepo.Config) { c.BaseURL = "http://example.com" }, []string{"https"}},
+		"refuses plain http on localhost":    {func(c *usersrepo.Config) { c.BaseURL = "http://localhost" }, []string{"Development"}},
+		"refuses a base URL without a host":  {func(c *usersrepo.Config) { c.BaseURL = "https:///app" }, []string{"BaseURL"}},
+		"refuses a base URL with a user":     {func(c *usersrepo.Config) { c.BaseURL = "https://ann:pw@example.com" }, []string{"BaseURL"}},
+		"refuses a base URL with a query":    {func(c *usersrepo.Config) { c.BaseURL = "https://example.com?a=b" }, []string{"BaseURL"}},
+		"refuses a base URL with a fragment": {func(c *usersrepo.Config) { c.BaseURL = "https://example.com/#a" }, []string{"BaseURL"}},
+		"refuses a base URL that is none":    {func(c *usersrepo.Config) { c.BaseURL = "example.com" }, []string{"BaseURL"}},
+		"refuses development anywhere else":  {func(c *usersrepo.Config) { c.Development = true }, []string{"localhost only"}},
+		"refuses development under such a name": {
+			func(c *usersrepo.Config) { c.Development, c.BaseURL = true, "http://localhost.example.com" }, []string{"localhost only"},
+		},
+		// SEC-110
+		"refuses interfaces that hold nil": {func(c *usersrepo.Config) {
+			c.Cache = (*cache.Memory)(nil)
+			c.Notify.Mail = (*notify.Memory)(nil)
+			c.Notify.SMS = sender(nil)
+			c.Notify.Templates = (*folder)(nil)
+			c.Password.Hasher = (*hasher)(nil)
+		}, []string{
+			"Cache is a nil", "Notify.Mail is a nil", "Notify.SMS is a nil", "Notify.Templates is a nil", "Password.Hasher is a nil",
+		}},
+		"refuses durations out of their bounds": {func(c *usersrepo.Config) {
+			c.Session.AccessTTL, c.Session.RefreshIdle, c.Session.ShortIdle = time.Second, 91*24*time.Hour, time.Second
+			c.Session.Leeway, c.Session.Grace, c.Session.Keep, c.Session.FreshFor = 2*time.Minute, 2*time.Minute, time.Second, -1
+			c.Confirm.EmailTTL, c.Password.FirstTTL, c.Callbacks.OnTimeout, c.Notify.Poll = time.Second, 31*24*time.Hour, -1, -1
+		}, []string{
+			"Session.AccessTTL", "Session.RefreshIdle", "Session.ShortIdle", "Session.Leeway", "Session.Grace", "Session.Keep",
+			"Session.FreshFor", "Confirm.EmailTTL", "Password.FirstTTL", "Callbacks.OnTimeout", "Notify.Poll",
+		}},
+		"refuses limits that let nobody pass": {func(c *usersrepo.Config) {
+			p := &c.Protection
+			p.Source.Max, p.Identifier.Max, p.Pair.Max, p.Registration.Max, p.Mails.Window = -1, -1, -1, -1, -1
+			c.Session.MaxPerUser = -1
+		}, []string{
+			"Protection.Source.Max", "Protection.Identifier.Max", "Protection.Pair.Max", "Protection.Registration.Max",
+			"Protection.Mails.Window", "Session.MaxPerUser",
+		}},
+		"refuses words that it does not know": {func(c *usersrepo.Config) {
+			c.Account.LoginFields = []identifiers.Kind{"emial"}
+			c.Session.Algorithm = "none"
+		}, []string{`"emial"`, `Session.Algorithm is "none"`}},
+		"refuses a network that is none": {
+			func(c *usersrepo.Config) { c.Protection.TrustedSources = []string{"10.0.0.0/8", "10.0.0.1"} },
+			[]string{`"10.0.0.1"`},
+		},
+		"refuses pages that are elsewhere": {func(c *usersrepo.Config) {
+			c.Notify.Links = mixins.LinksConfig{ConfirmEmail: "//evil.example/confirm", SetPassword: "https://evil.example"}
+		}, []string{"Notify.Links.ConfirmEmail", "Notify.Links.SetPassword"}},
+		"refuses a template that does not parse": {func(c *usersrepo.Config) {
+			c.Notify.Templates = fstest.MapFS{"email_confirm/en.txt": {Data: []byte("{{.Nobody}}")}}
+		}, []string{"templates"}},
+		"refuses all at once": {func(c *usersrepo.Config) {
+			c.DB, c.BaseURL, c.Secrets, c.Session.MaxPerUser = nil, "http://example.com", nil, -1
+			c.Username.MinLength, c.Password.MinLength = -1, 1
+		}, []string{"DB is missing", "BaseURL", "secret", "Session.MaxPerUser", "username", "passwords"}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			cfg := good
+			tt.change(&cfg)
+			_, err := usersrepo.New[*account](cfg)
+			if len(tt.want) == 0 {
+				if err != nil {
+					t.Errorf("got %v, want no error", err)
+				}
+				return
+			}
+			if err == nil {
+				t.Fatal("got no error")
+			}
+			for _, want := range tt.want {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("%q is not in: %v", want, err)
+				}
+			}
+		})
+	}
+
+	t.Run("says the same each time", func(t *testing.T) {
+		none := mixins.LaneConfig{Max: -1}
+		cfg := usersrepo.Config{Protection: mixins.ProtectionConfig{Source: none, Pair: none, Registration: none, Mails: none}}
+		_, first := usersrepo.New[*account](cfg)
+		for range 3 {
+			if _, again := usersrepo.New[*account](cfg); again.Error() != first.Error() {
+				t.Errorf("got %v, want %v", again, first)
+			}
+		}
+	})
+
+	t.Run("faults come together with those of the struct and of the methods", func(t *testing.T) {
+		cfg := good
+		cfg.BaseURL = ""
+		app := &struct {
+			usersrepo.UsersRepo[*faulty]
+			onTyping
+		}{}
+		err := usersrepo.Init(app, cfg)
+		for _, want := range []string{"BaseURL is missing", "OnCreat", "writable"} {
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%q is not in: %v", want, err)
+			}
+		}
+	})
+}
+
+type faulty struct {
+	roster.User
+	Company string `db:"company" json:"company" roster:"writable"`
+}
+
+type onTyping struct{}
+
+func (onTyping) OnCreat() {}
+
+func TestDevelopment(t *testing.T) {
+	t.Parallel()
+
+	t.Run("needs a database alone, and says that it is one", func(t *testing.T) {
+		t.Parallel()
+		var log bytes.Buffer
+		app := &accounts{}
+		err := usersrepo.Init(app, usersrepo.Config{
+			DB: rostertest.Open(t, rostertest.SQLite), AutoMigrate: true, Development: true,
+			Logger: slog.New(slog.NewTextHandler(&log, nil)),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := app.Create(t.Context(), ann(), roster.WithConfirmation()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := app.Deliver(t.Context(), 0); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(log.String(), "http://localhost:8080/confirm#token=") {
+			t.Errorf("the log has no link:\n%s", log.String())
+		}
+	})
+
+	t.Run("is silent without a logger", func(t *testing.T) {
+		t.Parallel()
+		err := usersrepo.Init(&accounts{}, usersrepo.Config{
+			DB: rostertest.Open(t, rostertest.SQLite), AutoMigrate: true, Development: true,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	})
+}
