@@ -39,8 +39,14 @@ func Each(t *testing.T, test func(t *testing.T, db *sqlx.DB)) {
 // Open opens an empty database, which is gone after the test.
 func Open(t testing.TB, kind Kind) *sqlx.DB {
 	t.Helper()
+	return handle(t, Address(t, kind))
+}
+
+// Address makes an empty database, which is gone after the test, and returns what store.Open opens it by.
+func Address(t testing.TB, kind Kind) string {
+	t.Helper()
 	if kind == SQLite {
-		return handle(t, "sqlite:"+filepath.Join(t.TempDir(), "roster.db"))
+		return "sqlite:" + filepath.Join(t.TempDir(), "roster.db")
 	}
 	server := Server(t, "ROSTER_TEST_POSTGRES")
 	schema := "t_" + strings.ToLower(rand.Text()[:16])
@@ -53,7 +59,7 @@ func Open(t testing.TB, kind Kind) *sqlx.DB {
 			t.Errorf("drop schema: %v", err)
 		}
 	})
-	return handle(t, withParameter(t, server, "search_path", schema+",public"))
+	return withParameter(t, server, "search_path", schema+",public")
 }
 
 // Server returns what an environment variable says of a server for tests. Where it says nothing the test is skipped; in
