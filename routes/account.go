@@ -1,0 +1,151 @@
+package routes
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+
+	"github.com/roster-go/roster"
+)
+
+// AccountRepo is what the endpoints of people's own accounts call.
+type AccountRepo[U roster.Model] interface {
+	Decode(ctx context.Context, document json.RawMessage, w roster.Writer) (U, error)
+	Register(ctx context.Context, user U, password roster.Secret, options ...roster.RegisterOption) (U, *roster.TokenPair, error)
+	Login(ctx context.Context, credentials roster.Credentials) (roster.Login[U], error)
+	Logout(ctx context.Context, token roster.Secret) error
+	Get(ctx context.Context, id roster.ID) (U, error)
+	UpdateAccount(ctx context.Context, id roster.ID, patch json.RawMessage, options ...roster.UpdateOption) (U, error)
+}
+
+// accountEndpoints are HTTP-101 to HTTP-103, HTTP-107 and HTTP-108.
+func accountEndpoints[U roster.Model](repo AccountRepo[U], v *view[U]) []endpoint {
+	a := account[U]{repo, v}
+	return []endpoint{
+		{name: "register", method: http.MethodPost, path: "/register", auth: AuthNone, handle: a.register},
+		{name: "login", method: http.MethodPost, path: "/login", auth: AuthNone, handle: a.login},
+		{name: "logout", method: http.MethodPost, path: "/logout", auth: AuthNone, handle: a.logout},
+		{name: "me", method: http.MethodGet, path: "/me", auth: AuthSession, handle: a.me},
+		{name: "me_update", method: http.MethodPatch, path: "/me", auth: AuthSession, handle: a.update},
+	}
+}
+
+type account[U roster.Model] struct {
+	repo AccountRepo[U]
+	view *view[U]
+}
+
+// signedInAnswer is what register and login answer.
+type signedInAnswer struct {
+	User   json.RawMessage   `json:"user"`
+	Tokens *roster.TokenPair `json:"tokens"`
+}
+
+func (a account[U]) register(ctx context.Context, r *request) (answer, error) {
+	password, confirm := r.body.secret("password"), r.body.secret("password_confirm")
+	var options []roster.RegisterOption
+	if captcha := r.body.text("captcha"); captcha != nil {
+		options = append(options, roster.WithCaptcha(*captcha))
+	}
+	if remember := r.body.boolean("remember"); remember != nil {
+		options = append(options, roster.WithRemember(*remember))
+	}
+	user, err := a.repo.Decode(ctx, r.body.rest(), roster.WriterSignup)
+	if err := r.body.faults.Collect(err); err != nil {
+		return answer{}, err
+	}
+	mustMatch(r.body, password, confirm)
+	if password == nil {
+		password = new(roster.Secret)
+		options = append(options, roster.WithoutPassword())
+	}
+	options = append(options, roster.WithFaults(r.body.faults))
+	user, tokens, err := a.repo.Register(ctx, user, *password, options...)
+	if err != nil {
+		return answer{}, err
+	}
+	shown, err := a.view.show(ctx, user, ViewSelf)
+	return answer{status: http.StatusCreated, body: signedInAnswer{shown, tokens}}, err
+}
+
+// mustMatch adds a fault when a password was repeated and the two differ.
+func mustMatch(m *members, password, confirm *roster.Secret) {
+	if confirm != nil && (password == nil || *password != *confirm) {
+		m.fault("password_confirm", roster.Mismatch)
+	}
+}
+
+func (a account[U]) login(ctx context.Context, r *request) (answer, error) {
+	credentials := roster.Credentials{
+		Login: r.body.text("login"), Username: r.body.text("username"), Email: r.body.text("email"),
+		Phone: r.body.text("phone"), Password: r.body.secret("password"), Remember: r.body.boolean("remember"),
+	}
+	if captcha := r.body.text("captcha"); captcha != nil {
+		credentials.Captcha = *captcha
+	}
+	if err := r.body.finish(); err != nil {
+		return answer{}, err
+	}
+	login, err := a.repo.Login(ctx, credentials)
+	if err != nil {
+		return answer{}, err
+	}
+	shown, err := a.view.show(ctx, login.User, ViewSelf)
+	return answer{status: http.StatusOK, body: signedInAnswer{shown, login.Tokens}}, err
+}
+
+// logout ends the sessions of the tokens that are given; none, and tokens that are none, are no fault.
+func (a account[U]) logout(ctx context.Context, r *request) (answer, error) {
+	refresh := r.body.secret("refresh_token")
+	if err := r.body.finish(); err != nil {
+		return answer{}, err
+	}
+	access, given, err := bearer(r.Request)
+	token := access
+	if !given || err != nil {
+		token = ""
+	}
+	if token == "" && refresh != nil {
+		token = *refresh
+	}
+	if token == "" {
+		return noContent()
+	}
+	err = a.repo.Logout(ctx, token)
+	if isCode(err, roster.CodeInvalidToken) && refresh != nil && token != *refresh {
+		err = a.repo.Logout(ctx, *refresh)
+	}
+	if err != nil && !isCode(err, roster.CodeInvalidToken) {
+		return answer{}, err
+	}
+	return noContent()
+}
+
+func (a account[U]) me(ctx context.Context, _ *request) (answer, error) {
+	user, err := a.repo.Get(ctx, roster.ActorFrom(ctx).ID)
+	if err != nil {
+		return answer{}, err
+	}
+	return showSelf(ctx, a.view, user)
+}
+
+func (a account[U]) update(ctx context.Context, r *request) (answer, error) {
+	version, _, err := ifMatch(r.Request)
+	if err != nil {
+		return answer{}, err
+	}
+	var options []roster.UpdateOption
+	if version != nil {
+		options = append(options, roster.IfVersion(*version))
+	}
+	user, err := a.repo.UpdateAccount(ctx, roster.ActorFrom(ctx).ID, r.body.rest(), options...)
+	if err != nil {
+		return answer{}, err
+	}
+	return showSelf(ctx, a.view, user)
+}
+
+func showSelf[U roster.Model](ctx context.Context, v *view[U], user U) (answer, error) {
+	shown, err := v.show(ctx, user, ViewSelf)
+	return answer{status: http.StatusOK, body: shown, header: map[string]string{"ETag": etag(user.Base().Version)}}, err
+}

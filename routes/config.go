@@ -1,0 +1,62 @@
+package routes
+
+import (
+	"cmp"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/labstack/echo/v4"
+)
+
+// Config is how endpoints behave. The zero value is safe.
+type Config struct {
+	// IPExtractor tells the address of a client, which limits count and sessions show. nil: the peer of the connection.
+	// Behind a proxy use one that trusts it alone, such as echo.ExtractIPFromXFFHeader with its networks.
+	IPExtractor func(r *http.Request) string
+	// MaxBody bounds a request's body, in bytes; 0 means 64 KiB.
+	MaxBody int64
+	// Timeout bounds the work on a request; 0 means 10 s. How long a client may take to send one is for the program's
+	// http.Server to bound, by its ReadTimeout.
+	Timeout time.Duration
+	// ProblemBase is the URL that the codes of errors are appended to for the member "type"; "" means about:blank.
+	ProblemBase string
+	// Realm is named in WWW-Authenticate; "" means "roster".
+	Realm string
+
+	// Without names endpoints that are not mounted.
+	Without []string
+	// Replace has handlers of the program's own for endpoints, under the same path and the same checks of who asks. They
+	// read the request and write the answer themselves.
+	Replace map[string]echo.HandlerFunc
+	// Wrap has middleware for endpoints, run in the order given, outside of the check of the session.
+	Wrap map[string][]echo.MiddlewareFunc
+	// View makes what clients see of a user; see ViewOf. The zero View shows the base user and the struct's own fields.
+	View View
+
+	// Logger is told of errors that clients are not; nil: silent.
+	Logger *slog.Logger
+}
+
+func (c Config) withDefaults() Config {
+	if c.IPExtractor == nil {
+		c.IPExtractor = peer
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	c.MaxBody = cmp.Or(c.MaxBody, 64<<10)
+	c.Timeout = cmp.Or(c.Timeout, 10*time.Second)
+	c.Realm = cmp.Or(c.Realm, "roster")
+	return c
+}
+
+// peer is the address at the other end of the connection.
+func peer(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	return host
+}

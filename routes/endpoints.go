@@ -1,0 +1,38 @@
+package routes
+
+import (
+	"errors"
+
+	"github.com/roster-go/roster"
+)
+
+// UserRepo is what the endpoints for users call.
+type UserRepo[U roster.Model] interface {
+	repoOf
+	AccountRepo[U]
+	SessionRepo
+	ConfirmRepo[U]
+	PasswordRepo[U]
+}
+
+func userEndpoints[U roster.Model](repo UserRepo[U], v *view[U]) []endpoint {
+	table := accountEndpoints(repo, v)
+	table = append(table, sessionEndpoints(repo)...)
+	table = append(table, confirmEndpoints(repo)...)
+	return append(table, passwordEndpoints(repo)...)
+}
+
+// AdminRepo is what the endpoints for administrators call.
+type AdminRepo[U roster.Model] interface {
+	repoOf
+	UsersRepo[U]
+	UserSessionsRepo
+}
+
+func adminEndpoints[U roster.Model](repo AdminRepo[U], v *view[U]) []endpoint {
+	return append(usersEndpoints(repo, v), userSessionsEndpoints(repo)...)
+}
+
+func isCode(err error, code roster.Code) bool {
+	return errors.Is(err, &roster.Error{Code: code})
+}

@@ -1,0 +1,140 @@
+package routes
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/roster-go/roster"
+)
+
+// User mounts the endpoints for users on a group: registering, logging in, the own account. On an error nothing is
+// mounted.
+func User[U roster.Model](group *echo.Group, repo UserRepo[U], cfg Config) (*Mounted, error) {
+	return mount(group, cfg, repo, func(v *view[U], m *Mounted) []endpoint {
+		return append(userEndpoints(repo, v), documentEndpoint(m))
+	})
+}
+
+// Admin mounts the endpoints for administrators on a group. Each needs a permission, which the repo is asked for. On an
+// error nothing is mounted.
+func Admin[U roster.Model](group *echo.Group, repo AdminRepo[U], cfg Config) (*Mounted, error) {
+	return mount(group, cfg, repo, func(v *view[U], m *Mounted) []endpoint {
+		return append(adminEndpoints(repo, v), adminDocumentEndpoint(m))
+	})
+}
+
+// Auth is what an endpoint asks for.
+type Auth string
+
+// The kinds of proof.
+const (
+	AuthNone    Auth = "none"    // anyone; a valid access token is noted all the same
+	AuthRefresh Auth = "refresh" // a refresh token, in the body
+	AuthSession Auth = "session" // a live access token
+)
+
+// Route is an endpoint as it was mounted.
+type Route struct {
+	Name       string // stable; the operationId of the OpenAPI document
+	Method     string
+	Path       string // with the group's
+	Auth       Auth
+	Permission string // that an administrator needs; "" for users' endpoints
+	Fresh      bool   // the session must have begun shortly before
+	Replaced   bool   // by a handler of the program's own
+}
+
+// Mounted is what a call of User or Admin has mounted.
+type Mounted struct {
+	routes  []Route
+	openAPI []byte
+}
+
+// Routes lists the endpoints.
+func (m *Mounted) Routes() []Route { return slices.Clone(m.routes) }
+
+// OpenAPI is the document (OpenAPI 3.1, JSON) of the endpoints and of the program's own fields.
+func (m *Mounted) OpenAPI() []byte { return slices.Clone(m.openAPI) }
+
+// endpoint is one line of the tables of endpoints.
+type endpoint struct {
+	name, method, path string
+
+	auth       Auth
+	permission string
+	fresh      bool
+	query      bool // it takes parameters in the URL
+	// mailed says that the token in the body came by mail: a wrong one is a fault of the request, not of a session.
+	mailed bool
+	handle handler
+}
+
+// repoOf is what mounting itself asks of a repo.
+type repoOf interface {
+	Verifier
+	Fields() []roster.Field
+}
+
+func mount[U roster.Model](group *echo.Group, cfg Config, repo repoOf, endpoints func(v *view[U], m *Mounted) []endpoint) (*Mounted, error) {
+	if group == nil || repo == nil {
+		return nil, errors.New("routes: a group and a repo are needed")
+	}
+	cfg = cfg.withDefaults()
+	v, err := newView[U](cfg.View)
+	if err != nil {
+		return nil, fmt.Errorf("routes: %w", err)
+	}
+	m := &Mounted{}
+	table := endpoints(v, m)
+	on := placeOf(group)
+	if err := check(table, cfg, on); err != nil {
+		return nil, fmt.Errorf("routes: %w", err)
+	}
+	table = slices.DeleteFunc(table, func(e endpoint) bool { return slices.Contains(cfg.Without, e.name) })
+	for _, e := range table {
+		_, replaced := cfg.Replace[e.name]
+		m.routes = append(m.routes, Route{e.name, e.method, on.prefix + e.path, e.auth, e.permission, e.fresh, replaced})
+	}
+	if m.openAPI, err = openAPI(m.routes, on.prefix, repo.Fields(), v.schema()); err != nil {
+		return nil, fmt.Errorf("routes: %w", err)
+	}
+	s := &server{cfg: cfg, repo: repo}
+	for _, e := range table {
+		group.Add(e.method, e.path, s.handler(e))
+	}
+	return m, nil
+}
+
+// check tells all that is wrong with a configuration and the endpoints that it names.
+func check(table []endpoint, cfg Config, on place) error {
+	var errs []error
+	fault := func(wrong bool, format string, args ...any) {
+		if wrong {
+			errs = append(errs, fmt.Errorf(format, args...))
+		}
+	}
+	known := map[string]bool{}
+	for _, e := range table {
+		known[e.name] = true
+		if path := on.prefix + e.path; !slices.Contains(cfg.Without, e.name) {
+			fault(on.has(e.method, path), "%s: %s %s is mounted already", e.name, e.method, path)
+		}
+	}
+	for i, name := range cfg.Without {
+		fault(!known[name], "config.Without: there is no endpoint %q", name)
+		fault(slices.Contains(cfg.Without[:i], name), "config.Without: %q is there twice", name)
+	}
+	for name, h := range cfg.Replace {
+		fault(!known[name], "config.Replace: there is no endpoint %q", name)
+		fault(h == nil, "config.Replace: the handler of %q is nil", name)
+	}
+	for name, list := range cfg.Wrap {
+		fault(!known[name], "config.Wrap: there is no endpoint %q", name)
+		fault(slices.ContainsFunc(list, func(m echo.MiddlewareFunc) bool { return m == nil }),
+			"config.Wrap: a middleware of %q is nil", name)
+	}
+	return errors.Join(errs...)
+}

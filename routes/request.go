@@ -1,0 +1,99 @@
+package routes
+
+import (
+	"maps"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/roster-go/roster"
+)
+
+// request is what a handler sees of a request.
+type request struct {
+	*http.Request
+	param func(name string) string
+	body  *members
+}
+
+var requestIDForm = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
+
+// requestID is the id that the client gave its request, or middleware of the host, if it has the form of one.
+func requestID(r *http.Request, answer http.Header) string {
+	for _, h := range []http.Header{r.Header, answer} {
+		if id := h.Get(echo.HeaderXRequestID); id != "" && requestIDForm.MatchString(id) {
+			return id
+		}
+	}
+	return roster.NewID().String()
+}
+
+// checkQuery refuses a query string where an endpoint takes none: what belongs into a body stays out of logs so.
+func checkQuery(u *url.URL, e endpoint) error {
+	if e.query || u.RawQuery == "" {
+		return nil
+	}
+	values, err := url.ParseQuery(u.RawQuery)
+	if err != nil || len(values) == 0 {
+		return parameterFault("")
+	}
+	return parameterFault(slices.Min(slices.Collect(maps.Keys(values))))
+}
+
+var parameterForm = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_.-]{0,63}$`)
+
+// parameterFault is a path or query parameter, or a header, that makes no sense. What does not look like a name is not
+// repeated: it may be a secret.
+func parameterFault(name string) error {
+	if !parameterForm.MatchString(name) {
+		name = ""
+	}
+	return faultOf(roster.CodeInvalidParameter).WithFields(roster.FieldError{Field: name, Code: roster.Invalid})
+}
+
+// idOf is an id in the path; the zero one, which nobody has, when it is none: the operation then says whether the
+// actor may know.
+func idOf(r *request, name string) roster.ID {
+	id, err := roster.ParseID(r.param(name))
+	if err != nil {
+		return roster.ID{}
+	}
+	return id
+}
+
+// etag is the entity tag (RFC 9110, section 8.8.3) of a version.
+func etag(version int64) string { return `"` + strconv.FormatInt(version, 10) + `"` }
+
+// ifMatch reads the version of If-Match: nil for "*" and for none.
+func ifMatch(r *http.Request) (version *int64, given bool, err error) {
+	values := r.Header.Values("If-Match")
+	switch {
+	case len(values) == 0:
+		return nil, false, nil
+	case len(values) == 1 && values[0] == "*":
+		return nil, true, nil
+	}
+	n, err := strconv.ParseInt(strings.Trim(values[0], `"`), 10, 64)
+	if err != nil || len(values) > 1 || values[0] != etag(n) {
+		return nil, true, parameterFault("If-Match")
+	}
+	return &n, true, nil
+}
+
+// hasTag reports whether If-None-Match names an entity tag (RFC 9110, section 13.1.2), which it compares weakly.
+func hasTag(r *http.Request, tag string) bool {
+	for _, value := range r.Header.Values("If-None-Match") {
+		for given := range strings.SplitSeq(value, ",") {
+			given = strings.TrimPrefix(strings.TrimSpace(given), "W/")
+			if given == tag || given == "*" {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -1,0 +1,137 @@
+package routes
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"slices"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/roster-go/roster"
+)
+
+// handler works off a request: it reads it, calls an operation and returns the answer.
+type handler func(ctx context.Context, r *request) (answer, error)
+
+// server runs the endpoints of one group.
+type server struct {
+	cfg  Config
+	repo Verifier
+}
+
+// handler puts an endpoint together: outermost what every answer needs, then the program's middleware, then the
+// checks, then the endpoint or what replaces it.
+func (s *server) handler(e endpoint) echo.HandlerFunc {
+	inner := s.endpoint(e)
+	if replacement := s.cfg.Replace[e.name]; replacement != nil {
+		inner = s.replaced(e, replacement)
+	}
+	wraps := s.cfg.Wrap[e.name]
+	for _, wrap := range slices.Backward(wraps) {
+		inner = wrap(inner)
+	}
+	return func(c echo.Context) error {
+		if strayed(c) {
+			return echo.ErrNotFound
+		}
+		r := c.Request()
+		id := requestID(r, c.Response().Header())
+		setHeaders(c.Response().Header(), id)
+		ctx, cancel := context.WithTimeout(r.Context(), s.cfg.Timeout)
+		defer cancel()
+		defer s.rescue(c, e, id)
+		r = r.WithContext(roster.WithActor(ctx, s.stranger(r, id)))
+		if r.Body != http.NoBody {
+			// The writer beneath, since net/http closes the connection after too long a body only for its own.
+			r.Body = http.MaxBytesReader(c.Response().Writer, r.Body, s.cfg.MaxBody)
+		}
+		c.SetRequest(r)
+		return inner(c)
+	}
+}
+
+// strayed reports whether Echo has matched a longer path than the route has: a parameter at the end of one takes all
+// that is left. Such a path is the host's to answer.
+func strayed(c echo.Context) bool {
+	for _, value := range c.ParamValues() {
+		if strings.Contains(value, "/") {
+			return true
+		}
+	}
+	return false
+}
+
+// rescue answers for a handler that panicked. When an answer is on its way already, the connection is cut, so that the
+// client does not take what it got for all.
+func (s *server) rescue(c echo.Context, e endpoint, requestID string) {
+	p := recover()
+	if p == nil {
+		return
+	}
+	if p == http.ErrAbortHandler { //nolint:errorlint // net/http compares it so
+		panic(p)
+	}
+	s.cfg.Logger.ErrorContext(c.Request().Context(), "request panicked", slog.String("endpoint", e.name),
+		slog.String("request_id", requestID), slog.Any("panic", p), slog.String("stack", string(debug.Stack())))
+	if c.Response().Committed {
+		panic(http.ErrAbortHandler)
+	}
+	setHeaders(c.Response().Header(), requestID)
+	s.fail(c, e, roster.ErrInternal)
+}
+
+// endpoint runs an endpoint.
+func (s *server) endpoint(e endpoint) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		a, err := s.handle(c, e)
+		if err == nil {
+			err = send(c, a)
+		}
+		if err != nil {
+			s.fail(c, e, err)
+		}
+		return nil
+	}
+}
+
+// handle checks a request and calls the endpoint. The order is that in which faults are told: of the body's size and
+// type, of who asks, of the content.
+func (s *server) handle(c echo.Context, e endpoint) (answer, error) {
+	r := &request{Request: c.Request(), param: c.Param}
+	text, err := readBody(r.Request, s.cfg.MaxBody)
+	if err != nil {
+		return answer{}, err
+	}
+	ctx, err := s.admit(r.Context(), r.Request, e)
+	if err != nil {
+		return answer{}, err
+	}
+	if err := checkQuery(r.URL, e); err != nil {
+		return answer{}, err
+	}
+	if r.body, err = parseMembers(text); err != nil {
+		return answer{}, err
+	}
+	if e.method == http.MethodGet {
+		if err := r.body.finish(); err != nil {
+			return answer{}, err
+		}
+	}
+	return e.handle(ctx, r)
+}
+
+// replaced runs a handler of the program's own for those who may use the endpoint.
+func (s *server) replaced(e endpoint, replacement echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		ctx, err := s.admit(c.Request().Context(), c.Request(), e)
+		if err != nil {
+			s.fail(c, e, err)
+			return nil
+		}
+		c.SetRequest(c.Request().WithContext(ctx))
+		return replacement(c)
+	}
+}

@@ -1,0 +1,151 @@
+package routes
+
+import (
+	"context"
+	"maps"
+	"net/http"
+	"time"
+
+	"github.com/roster-go/roster"
+)
+
+// SessionRepo is what the endpoints of tokens and sessions call.
+type SessionRepo interface {
+	VerifyToken(ctx context.Context, access roster.Secret) (roster.Claims, error)
+	Refresh(ctx context.Context, refresh roster.Secret) (roster.TokenPair, error)
+	Revoke(ctx context.Context, refresh roster.Secret) (time.Time, error)
+	ListSessions(ctx context.Context, id roster.ID) ([]roster.Session, error)
+	RevokeSession(ctx context.Context, id, session roster.ID) error
+	RevokeOtherSessions(ctx context.Context, id, session roster.ID) (int, error)
+	JWKS(ctx context.Context) ([]byte, error)
+}
+
+// sessionEndpoints are HTTP-104 to HTTP-106, HTTP-134 and HTTP-136.
+func sessionEndpoints(repo SessionRepo) []endpoint {
+	s := session{repo}
+	return []endpoint{
+		{name: "token_verify", method: http.MethodPost, path: "/token/verify", auth: AuthNone, handle: s.verify},
+		{name: "token_refresh", method: http.MethodPost, path: "/token/refresh", auth: AuthRefresh, handle: s.refresh},
+		{name: "token_revoke", method: http.MethodPost, path: "/token/revoke", auth: AuthRefresh, handle: s.revoke},
+		{name: "sessions", method: http.MethodGet, path: "/me/sessions", auth: AuthSession, handle: s.list},
+		{name: "sessions_revoke_others", method: http.MethodDelete, path: "/me/sessions", auth: AuthSession, handle: s.revokeOthers},
+		{name: "session_revoke", method: http.MethodDelete, path: "/me/sessions/:sid", auth: AuthSession, handle: s.revokeOne},
+		{name: "jwks", method: http.MethodGet, path: "/.well-known/jwks.json", auth: AuthNone, handle: s.jwks},
+	}
+}
+
+type session struct{ repo SessionRepo }
+
+func (s session) verify(ctx context.Context, r *request) (answer, error) {
+	token := r.body.need("token")
+	if err := r.body.finish(); err != nil {
+		return answer{}, err
+	}
+	claims, err := s.repo.VerifyToken(ctx, roster.Secret(token))
+	if err != nil {
+		return answer{}, err
+	}
+	return ok(map[string]any{"user_id": claims.Subject, "claims": claimsView(claims)})
+}
+
+// claimsView is what the token says, as it says it (RFC 7519, RFC 9068).
+func claimsView(c roster.Claims) map[string]any {
+	view := maps.Clone(c.Extra)
+	if view == nil {
+		view = map[string]any{}
+	}
+	maps.Copy(view, map[string]any{
+		"iss": c.Issuer, "sub": c.Subject, "aud": c.Audience, "sid": c.SessionID, "jti": c.TokenID,
+		"iat": c.IssuedAt.Unix(), "nbf": c.NotBefore.Unix(), "exp": c.ExpiresAt.Unix(), "auth_time": c.AuthTime.Unix(),
+		"amr": c.AMR, "epoch": [2]int64{c.Epoch, c.GlobalEpoch}, "permissions": c.Permissions,
+	})
+	if c.Superuser {
+		view["superuser"] = true
+	}
+	return view
+}
+
+func (s session) refresh(ctx context.Context, r *request) (answer, error) {
+	token := r.body.need("refresh_token")
+	if err := r.body.finish(); err != nil {
+		return answer{}, err
+	}
+	pair, err := s.repo.Refresh(ctx, roster.Secret(token))
+	if err != nil {
+		return answer{}, err
+	}
+	return ok(pair)
+}
+
+func (s session) revoke(ctx context.Context, r *request) (answer, error) {
+	token := r.body.need("refresh_token")
+	if err := r.body.finish(); err != nil {
+		return answer{}, err
+	}
+	at, err := s.repo.Revoke(ctx, roster.Secret(token))
+	if err != nil {
+		return answer{}, err
+	}
+	return ok(map[string]any{"revoked_at": stamp(at)})
+}
+
+// sessionView is a session as its owner and administrators see it.
+type sessionView struct {
+	ID         roster.ID `json:"id"`
+	Current    bool      `json:"current"`
+	CreatedAt  string    `json:"created_at"`
+	LastUsedAt string    `json:"last_used_at"`
+	ExpiresAt  string    `json:"expires_at"`
+	IP         string    `json:"ip"`
+	UserAgent  string    `json:"user_agent"`
+	AMR        []string  `json:"amr"`
+}
+
+func sessionViews(ctx context.Context, list []roster.Session) map[string]any {
+	current := roster.ActorFrom(ctx).SID
+	items := make([]sessionView, len(list))
+	for i, x := range list {
+		items[i] = sessionView{
+			x.ID, x.ID == current, stamp(x.CreatedAt), stamp(x.LastUsedAt), stamp(x.ExpiresAt), x.IP, x.UserAgent, x.AMR,
+		}
+	}
+	return map[string]any{"items": items}
+}
+
+func (s session) list(ctx context.Context, _ *request) (answer, error) {
+	list, err := s.repo.ListSessions(ctx, roster.ActorFrom(ctx).ID)
+	if err != nil {
+		return answer{}, err
+	}
+	return ok(sessionViews(ctx, list))
+}
+
+func (s session) revokeOthers(ctx context.Context, r *request) (answer, error) {
+	if err := r.body.finish(); err != nil {
+		return answer{}, err
+	}
+	actor := roster.ActorFrom(ctx)
+	n, err := s.repo.RevokeOtherSessions(ctx, actor.ID, actor.SID)
+	if err != nil {
+		return answer{}, err
+	}
+	return ok(map[string]int{"revoked": n})
+}
+
+func (s session) revokeOne(ctx context.Context, r *request) (answer, error) {
+	if err := r.body.finish(); err != nil {
+		return answer{}, err
+	}
+	if err := s.repo.RevokeSession(ctx, roster.ActorFrom(ctx).ID, idOf(r, "sid")); err != nil {
+		return answer{}, err
+	}
+	return noContent()
+}
+
+func (s session) jwks(ctx context.Context, r *request) (answer, error) {
+	set, err := s.repo.JWKS(ctx)
+	if err != nil {
+		return answer{}, err
+	}
+	return document(r, "application/jwk-set+json", cachePublic, set)
+}
