@@ -1,0 +1,167 @@
+package integration_test
+
+import (
+	"encoding/base64"
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+
+	"github.com/roster-go/roster"
+	"github.com/roster-go/roster/rostertest"
+	"github.com/roster-go/roster/usersrepo"
+)
+
+// USER-63, SEC-48, case 27: a cursor with any character changed, cut or added is refused before the database is asked.
+func TestCursorAltered(t *testing.T) {
+	t.Parallel()
+	w, y := tallied(t)
+	for i := range 5 {
+		w.add(t, person(fmt.Sprintf("user%d", i), fmt.Sprintf("user%d@example.com", i), ""))
+	}
+	q := roster.Query{Limit: 2, Sort: []roster.Sort{{Field: "email"}}}
+	page, err := w.Search(t.Context(), q)
+	if err != nil || page.Next == "" {
+		t.Fatalf("%+v, %v", page, err)
+	}
+	y.taken()
+	refuse := func(cursor string) {
+		t.Helper()
+		q.Cursor = cursor
+		_, err := w.Search(t.Context(), q)
+		refused(t, err, roster.ErrInvalidCursor)
+	}
+	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+	for i := range page.Next {
+		at := strings.IndexByte(alphabet, page.Next[i])
+		for _, bit := range []int{1, 2, 4, 8, 16, 32} {
+			refuse(page.Next[:i] + string(alphabet[at^bit]) + page.Next[i+1:])
+		}
+		refuse(page.Next[:i] + page.Next[i+1:])
+		if i > 0 {
+			refuse(page.Next[:i])
+		}
+	}
+	for _, cursor := range []string{
+		page.Next + "A", page.Next + "=", page.Next + "\n", "A" + page.Next, page.Next + page.Next, "x", "\x00", "é", strings.Repeat("A", 1<<20),
+		base64.RawURLEncoding.EncodeToString([]byte(`["x","y"]`)),
+	} {
+		refuse(cursor)
+	}
+	if texts := y.taken(); len(texts) > 0 {
+		t.Errorf("the database was asked %d times: %q", len(texts), texts[0])
+	}
+	q.Cursor = page.Next
+	_, err = w.Search(t.Context(), q)
+	same(t, nil, err)
+}
+
+// FuzzCursor: whatever a client sends as a cursor, it is refused, and nothing panics.
+func FuzzCursor(f *testing.F) {
+	w := found(f, rostertest.Open(f, rostertest.SQLite))
+	for i := range 3 {
+		w.add(f, person(fmt.Sprintf("user%d", i), "", ""))
+	}
+	page, err := w.Search(f.Context(), roster.Query{Limit: 1})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(page.Next[:len(page.Next)-1])
+	f.Add("")
+	f.Add("AQ")
+	f.Fuzz(func(t *testing.T, cursor string) {
+		_, err := w.Search(t.Context(), roster.Query{Limit: 1, Cursor: cursor})
+		if cursor == "" || cursor == page.Next {
+			same(t, nil, err)
+			return
+		}
+		refused(t, err, roster.ErrInvalidCursor)
+	})
+}
+
+// USER-63, SEC-98, case 27: a cursor is good for its own query on its own table, whatever the limit and the asker.
+func TestCursorOfAnotherQuery(t *testing.T) {
+	t.Parallel()
+	rostertest.Each(t, func(t *testing.T, db *sqlx.DB) {
+		var shared usersrepo.Config
+		w := found(t, db, func(cfg *usersrepo.Config) { shared = *cfg })
+		other := found(t, db, func(cfg *usersrepo.Config) {
+			cfg.Secrets = shared.Secrets
+			cfg.Store.UsersTable, cfg.Store.Prefix = "staff", "staff_"
+		})
+		stranger := found(t, rostertest.Open(t, rostertest.SQLite)) // with other secrets
+		for i := range 6 {
+			p := person(fmt.Sprintf("user%d", i), "", "")
+			p.Score, p.Company, p.Plan = 5_000_000, "Acme", "pro"
+			w.add(t, p)
+		}
+		reader := w.add(t, person("reader", "", ""), roster.WithPermissions("users:read"))
+		at := w.Clock.Now()
+		score := func(op roster.Op, value any) []roster.Filter {
+			return []roster.Filter{{Field: "score", Op: op, Value: value}}
+		}
+		base := roster.Query{Limit: 2, Text: "user", Filters: score(roster.Gt, 2_000_000), Sort: []roster.Sort{{Field: "company"}}}
+		page, err := w.Search(t.Context(), base)
+		if err != nil || page.Next == "" {
+			t.Fatalf("%+v, %v", page, err)
+		}
+		if len(page.Next) > 1024 {
+			t.Errorf("a cursor of %d bytes", len(page.Next))
+		}
+		base.Cursor = page.Next
+		for name, change := range map[string]func(q *roster.Query){
+			"text":            func(q *roster.Query) { q.Text = "use" },
+			"no text":         func(q *roster.Query) { q.Text = "" },
+			"a number":        func(q *roster.Query) { q.Filters = score(roster.Gt, 3_000_000) },
+			"a nearby number": func(q *roster.Query) { q.Filters = score(roster.Gt, 2_000_001) },
+			"an operator":     func(q *roster.Query) { q.Filters = score(roster.Gte, 2_000_000) },
+			"a field":         func(q *roster.Query) { q.Filters = []roster.Filter{{Field: "company", Op: roster.Eq, Value: "Acme"}} },
+			"one filter more": func(q *roster.Query) {
+				q.Filters = append(q.Filters, roster.Filter{Field: "plan", Op: roster.Eq, Value: "pro"})
+			},
+			"a time":    func(q *roster.Query) { q.Filters = []roster.Filter{{Field: "created_at", Op: roster.Lte, Value: at}} },
+			"no filter": func(q *roster.Query) { q.Filters = nil },
+			"the deleted": func(q *roster.Query) {
+				q.Filters = append(q.Filters, roster.Filter{Field: "deleted", Op: roster.Eq, Value: true})
+			},
+			"another key":         func(q *roster.Query) { q.Sort = []roster.Sort{{Field: "username"}} },
+			"the other direction": func(q *roster.Query) { q.Sort = []roster.Sort{{Field: "company", Descending: true}} },
+			"one key more":        func(q *roster.Query) { q.Sort = append(q.Sort, roster.Sort{Field: "email"}) },
+			"no key":              func(q *roster.Query) { q.Sort = nil },
+		} {
+			t.Run("USER-63 refuses it with "+name, func(t *testing.T) {
+				q := base
+				q.Filters, q.Sort = append([]roster.Filter(nil), base.Filters...), append([]roster.Sort(nil), base.Sort...)
+				change(&q)
+				_, err := w.Search(t.Context(), q)
+				refused(t, err, roster.ErrInvalidCursor)
+			})
+		}
+		for name, w := range map[string]*world{"another table": other, "another installation": stranger} {
+			t.Run("USER-63 refuses it at "+name, func(t *testing.T) {
+				_, err := w.Search(t.Context(), base)
+				refused(t, err, roster.ErrInvalidCursor)
+			})
+		}
+		t.Run("USER-63 takes it with another limit, total and asker, at any time", func(t *testing.T) {
+			w.Clock.Advance(365 * 24 * time.Hour)
+			q := base
+			q.Limit, q.Total = 3, roster.TotalExact
+			ctx := roster.WithActor(t.Context(), roster.Actor{Kind: roster.ActorAdmin, ID: reader.ID})
+			page, err := w.Search(ctx, q)
+			same(t, nil, err)
+			same(t, []string{"user2", "user3", "user4"}, usernames(page.Items))
+		})
+		t.Run("USER-63 tells numbers beyond those of characters apart", func(t *testing.T) {
+			for _, value := range []int64{math.MinInt64, -1, 0, 0x10FFFF, 0x110000, math.MaxInt64} {
+				q := base
+				q.Filters = score(roster.Gt, value)
+				_, err := w.Search(t.Context(), q)
+				refused(t, err, roster.ErrInvalidCursor)
+			}
+		})
+	})
+}
