@@ -1,0 +1,128 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/go-viper/mapstructure/v2"
+	"github.com/labstack/echo/v4"
+
+	"github.com/roster-go/roster/identifiers"
+	"github.com/roster-go/roster/mixins"
+	"github.com/roster-go/roster/routes"
+	"github.com/roster-go/roster/store"
+	"github.com/roster-go/roster/usersrepo"
+)
+
+// fileConfig is the file of --config: the settings of usersrepo.Config and routes.Config that can be written down. Names
+// are those of the Go fields in snake_case, durations are texts such as "10m".
+type fileConfig struct {
+	Product    string
+	Store      store.Config
+	Account    mixins.AccountConfig
+	Session    mixins.SessionConfig
+	Username   mixins.UsernameConfig
+	Email      identifiers.EmailConfig
+	Phone      identifiers.PhoneConfig
+	Confirm    mixins.ConfirmConfig
+	Password   mixins.PasswordConfig
+	Protection mixins.ProtectionConfig
+	Notify     mixins.NotifyConfig
+	Callbacks  mixins.CallbacksConfig
+	Routes     routesConfig
+}
+
+type routesConfig struct {
+	MaxBody        int64
+	Timeout        time.Duration
+	ProblemBase    string
+	Realm          string
+	Without        []string // endpoints for users that are not mounted
+	AdminWithout   []string // and for administrators
+	TrustedProxies []string // networks (CIDR) whose X-Forwarded-For is believed
+}
+
+// readFile reads the file of --config; "" is the empty one. A name that no setting has is an error.
+func readFile(path string) (fileConfig, error) {
+	var cfg fileConfig
+	if path == "" {
+		return cfg, nil
+	}
+	text, err := os.ReadFile(path) //nolint:gosec // the operator names it
+	if err != nil {
+		return cfg, fmt.Errorf("--config: %w", err)
+	}
+	var settings map[string]any
+	if err := json.Unmarshal(text, &settings); err != nil {
+		return cfg, fmt.Errorf("--config: %s: %w", path, err)
+	}
+	decoder, err := mapstructure.NewDecoder(&mapstructure.DecoderConfig{
+		Result: &cfg, ErrorUnused: true, Squash: true,
+		MatchName:  func(key, field string) bool { return key == snake(field) },
+		DecodeHook: mapstructure.StringToTimeDurationHookFunc(),
+	})
+	if err != nil {
+		return cfg, err
+	}
+	if err := decoder.Decode(settings); err != nil {
+		return cfg, fmt.Errorf("--config: %s: %w", path, err)
+	}
+	return cfg, nil
+}
+
+// snake turns AccessTTL into access_ttl.
+func snake(name string) string {
+	var b strings.Builder
+	runes := []rune(name)
+	for i, r := range runes {
+		starts := unicode.IsUpper(r) && i > 0 &&
+			(unicode.IsLower(runes[i-1]) || i+1 < len(runes) && unicode.IsLower(runes[i+1]))
+		if starts {
+			b.WriteByte('_')
+		}
+		b.WriteRune(unicode.ToLower(r))
+	}
+	return b.String()
+}
+
+func (f fileConfig) repo() usersrepo.Config {
+	return usersrepo.Config{
+		Product: f.Product, Store: f.Store, Account: f.Account, Session: f.Session, Username: f.Username, Email: f.Email,
+		Phone: f.Phone, Confirm: f.Confirm, Password: f.Password, Protection: f.Protection, Notify: f.Notify, Callbacks: f.Callbacks,
+	}
+}
+
+func (f fileConfig) usersTable() string {
+	if f.Store.UsersTable != "" {
+		return f.Store.UsersTable
+	}
+	return "users"
+}
+
+func (f fileConfig) routes(t terminal) (routes.Config, error) {
+	cfg := routes.Config{
+		MaxBody: f.Routes.MaxBody, Timeout: f.Routes.Timeout, ProblemBase: f.Routes.ProblemBase, Realm: f.Routes.Realm,
+		Without: f.Routes.Without, Logger: t.logger,
+	}
+	if len(f.Routes.TrustedProxies) == 0 {
+		return cfg, nil
+	}
+	// Nobody is trusted but those who are named.
+	options := []echo.TrustOption{echo.TrustLoopback(false), echo.TrustLinkLocal(false), echo.TrustPrivateNet(false)}
+	for _, proxy := range f.Routes.TrustedProxies {
+		_, network, err := net.ParseCIDR(proxy)
+		if err != nil {
+			return cfg, fmt.Errorf("--config: routes.trusted_proxies: %q is no network in CIDR notation", proxy)
+		}
+		options = append(options, echo.TrustIPRange(network))
+	}
+	extract := echo.ExtractIPFromXFFHeader(options...)
+	cfg.IPExtractor = func(r *http.Request) string { return extract(r) }
+	return cfg, nil
+}

@@ -1,0 +1,43 @@
+package main
+
+import (
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/roster-go/roster/notify"
+)
+
+// purposes are what messages are for, in a word.
+var purposes = map[string]string{
+	notify.EmailConfirm:  "confirm",
+	notify.PasswordFirst: "set_password",
+}
+
+// mail is a message as the mailbox of development shows it.
+type mail struct {
+	Kind    string `json:"kind"`
+	To      string `json:"to"`
+	Subject string `json:"subject"`
+	Text    string `json:"text"`
+	HTML    string `json:"html"`
+	Link    string `json:"link"`
+	Token   string `json:"token"`
+	Code    string `json:"code"`
+}
+
+// showMailbox answers with all messages, newest first.
+func (p *program) showMailbox(c echo.Context) error {
+	list := []mail{}
+	for _, m := range p.mailbox.All() {
+		kind := m.Kind
+		if purpose, ok := purposes[kind]; ok {
+			kind = purpose
+		}
+		list = append(list, mail{
+			kind, m.To, m.Subject, m.Text, m.HTML, m.Link.Reveal(), m.Token.Reveal(), m.Code.Reveal(),
+		})
+	}
+	c.Response().Header().Set("Cache-Control", "no-store")
+	return c.JSON(http.StatusOK, list)
+}

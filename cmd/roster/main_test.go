@@ -1,0 +1,209 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/roster-go/roster/rostertest"
+)
+
+// command runs the command in this process.
+func command(t *testing.T, in string, args ...string) (status int, out, errs string) {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	status = run(t.Context(), args, strings.NewReader(in), &stdout, &stderr)
+	return status, stdout.String(), stderr.String()
+}
+
+func TestMigrate(t *testing.T) {
+	database := "--database=sqlite:" + filepath.Join(t.TempDir(), "roster.db")
+	expect := func(wantStatus int, want string, args ...string) {
+		t.Helper()
+		status, out, errs := command(t, "", append(args, database)...)
+		if status != wantStatus || !strings.Contains(out+errs, want) {
+			t.Errorf("roster %s: status %d, want %d with %q:\n%s%s", strings.Join(args, " "), status, wantStatus, want, out, errs)
+		}
+	}
+	expect(1, "run \"roster migrate up\"", "migrate", "validate")
+	expect(0, "pending", "migrate", "status")
+	expect(0, "applied 1", "migrate", "up")
+	expect(0, "", "migrate", "up")
+	expect(0, "valid", "migrate", "validate")
+	expect(0, "applied 20", "migrate", "status")
+	expect(0, "CREATE TABLE", "migrate", "sql")
+	expect(0, "took back 1", "migrate", "down", "1")
+	expect(0, "applied 1", "migrate", "up")
+	expect(0, "took back 1", "migrate", "down", "1", "--drop-users")
+	expect(2, "unknown flag", "migrate", "up", "--nonsense")
+}
+
+// STORE-27: a database made from the printed SQL validates, the program's own columns included.
+func TestMigrateSQL(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "roster.db")
+	status, script, errs := command(t, "", "migrate", "sql", "--database=sqlite:"+file)
+	if status != 0 {
+		t.Fatalf("print the migrations: %s", errs)
+	}
+	db := rostertest.Open(t, rostertest.SQLite)
+	if _, err := db.ExecContext(t.Context(), script); err != nil {
+		t.Fatalf("run the script: %v", err)
+	}
+	var path string
+	if err := db.GetContext(t.Context(), &path, "SELECT file FROM pragma_database_list WHERE name = 'main'"); err != nil {
+		t.Fatal(err)
+	}
+	if status, _, errs := command(t, "", "migrate", "validate", "--database=sqlite:"+path); status != 0 {
+		t.Errorf("validate: %s", errs)
+	}
+}
+
+func TestServeRefusesWhatIsWeak(t *testing.T) {
+	database := "--database=sqlite:" + filepath.Join(t.TempDir(), "roster.db")
+	status, _, errs := command(t, "", "serve", database)
+	for _, want := range []string{"--base-url is missing", "--smtp is missing", "--secrets is missing"} {
+		if status != 1 || !strings.Contains(errs, want) {
+			t.Errorf("serve without anything: status %d, want 1 and %q in:\n%s", status, want, errs)
+		}
+	}
+	status, _, errs = command(t, "", "serve", database, "--base-url=http://example.com", "--secrets=k1:c2VjcmV0", "--smtp=smtp://x")
+	for _, want := range []string{"--base-url: want https", "at least 32 are needed", "--smtp: "} {
+		if status != 1 || !strings.Contains(errs, want) {
+			t.Errorf("serve with what is weak: status %d, want 1 and %q in:\n%s", status, want, errs)
+		}
+	}
+	config := filepath.Join(t.TempDir(), "roster.json")
+	if err := os.WriteFile(config, []byte(`{"session":{"acces_ttl":"5m"}}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if status, _, errs = command(t, "", "serve", "--dev", database, "--config="+config); status != 1 || !strings.Contains(errs, "acces_ttl") {
+		t.Errorf("serve with an unknown setting: status %d:\n%s", status, errs)
+	}
+}
+
+func TestCreateSuperuser(t *testing.T) {
+	database := "--database=sqlite:" + filepath.Join(t.TempDir(), "roster.db")
+	args := []string{"user", "create-superuser", "--dev", "--email=ann@example.com", "--password-stdin", database}
+	if status, out, errs := command(t, "correct horse battery\n", args...); status != 0 || len(strings.TrimSpace(out)) != 36 {
+		t.Errorf("create: status %d: %s%s", status, out, errs)
+	}
+	if status, _, errs := command(t, "correct horse battery\n", args...); status != 1 || !strings.Contains(errs, "email:taken") {
+		t.Errorf("create again: status %d: %s", status, errs)
+	}
+	args[3] = "--email=bob@example.com"
+	if status, _, errs := command(t, "short\n", args...); status != 1 || !strings.Contains(errs, "password:too_short") {
+		t.Errorf("create with a short password: status %d: %s", status, errs)
+	}
+}
+
+// serve starts the server and returns its address and what it has printed; it is stopped at the end of the test.
+func serve(t *testing.T, args ...string) (address string, printed func() string) {
+	t.Helper()
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address = listener.Addr().String()
+	if err := listener.Close(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	var out, errs output
+	done := make(chan int)
+	go func() {
+		done <- run(ctx, append([]string{"serve", "--addr=" + address}, args...), strings.NewReader(""), &out, &errs)
+	}()
+	t.Cleanup(func() {
+		cancel()
+		if status := <-done; status != 0 {
+			t.Errorf("the server ended with status %d:\n%s", status, errs.String())
+		}
+	})
+	for range 100 {
+		response, err := http.Get("http://" + address + "/readyz") //nolint:noctx // it is tried until the server answers
+		if err == nil {
+			_ = response.Body.Close()
+			return address, out.String
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	t.Fatalf("the server does not answer:\n%s", errs.String())
+	return "", nil
+}
+
+// output is a buffer that may be read while it is written.
+type output struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.String()
+}
+
+// The session of the README works as it is printed there.
+func TestReadme(t *testing.T) {
+	text, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(text), "```sh\n")
+	script, _, ok := strings.Cut(rest, "```")
+	if !ok {
+		t.Fatal("the README has no session")
+	}
+	dir := t.TempDir()
+	address, printed := serve(t, "--dev", "--database=sqlite:"+filepath.Join(dir, "roster.db"))
+	password := regexp.MustCompile(`password: +(\S+)`).FindStringSubmatch(printed())
+	if password == nil {
+		t.Fatalf("no password was printed: %q", printed())
+	}
+	script = strings.ReplaceAll(script, "localhost:8080", address)
+	script = regexp.MustCompile(`ADMIN_PASSWORD=.*`).ReplaceAllString(script, "ADMIN_PASSWORD="+password[1])
+	// The mail is queued when the answer is given, and sent a moment later.
+	script = strings.ReplaceAll(script, "# Prove the address", "sleep 1\n# Prove the address")
+	script = "set -eu\n" + strings.ReplaceAll(script, "curl -s ", "curl -sS --fail-with-body -w '\\n' ")
+	shell := exec.CommandContext(t.Context(), "bash", "-c", script)
+	shell.Dir = dir
+	got, err := shell.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v:\n%s", err, got)
+	}
+	for _, want := range []string{
+		`"display_name":"Ann of Green Gables"`, `"email_verified":true`, `"plan":"pro"`, `"deleted":null`,
+	} {
+		if !strings.Contains(string(got), want) {
+			t.Errorf("%s is not in the output:\n%s", want, got)
+		}
+	}
+}
+
+func TestServe(t *testing.T) {
+	address, _ := serve(t, "--dev", "--database=sqlite:"+filepath.Join(t.TempDir(), "roster.db"))
+	for path, want := range map[string]string{"/healthz": "ok\n", "/readyz": "ready\n", "/dev/mailbox": "[]\n"} {
+		if got := rostertest.Call(t, http.MethodGet, "http://"+address+path, "", ""); got.Status != http.StatusOK || got.Body != want {
+			t.Errorf("GET %s: %+v, want %q", path, got, want)
+		}
+	}
+	if got := rostertest.Call(t, http.MethodGet, fmt.Sprintf("http://%s/api/me", address), "", ""); got.Status != http.StatusUnauthorized {
+		t.Errorf("GET /api/me without a token: %+v", got)
+	}
+}

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+
+	"github.com/jmoiron/sqlx"
+
+	"github.com/roster-go/roster/cache"
+	"github.com/roster-go/roster/notify"
+	"github.com/roster-go/roster/secrets"
+	"github.com/roster-go/roster/store"
+	"github.com/roster-go/roster/usersrepo"
+)
+
+// Options are the flags of every command.
+type Options struct {
+	Addr     string `default:"127.0.0.1:8080" env:"ROSTER_ADDR" help:"Address to listen on (${env})." placeholder:"HOST:PORT"`
+	Database string `default:"sqlite:roster.db" env:"ROSTER_DATABASE" help:"sqlite:PATH or postgres://… (${env})." placeholder:"URL"`
+	Redis    string `env:"ROSTER_REDIS" help:"redis://…; none: limits are counted in memory (${env})." placeholder:"URL"`
+	BaseURL  string `env:"ROSTER_BASE_URL" help:"Where people reach the program, with https (${env})." name:"base-url" placeholder:"URL"`
+	SMTP     string `env:"ROSTER_SMTP" help:"smtp://USER:PASSWORD@HOST:587?from=ADDRESS (${env})." name:"smtp" placeholder:"URL"`
+	Secrets  string `env:"ROSTER_SECRETS" help:"Master keys as ID:BASE64, the current one first (${env}). \"roster secret\" makes one." placeholder:"LIST"`
+	Config   string `env:"ROSTER_CONFIG" help:"JSON file of further settings (${env})." placeholder:"FILE" type:"path"`
+	Dev      bool   `env:"ROSTER_DEV" help:"For localhost: migrates, takes plain http, prints a superuser's first password, shows mails at /dev/mailbox (${env})."`
+}
+
+// program is a repo with what it was made of.
+type program struct {
+	db      *sqlx.DB
+	repo    *usersrepo.UsersRepo[*Account]
+	file    fileConfig
+	cache   cache.Cache
+	mailbox *notify.Memory // of development; else nil
+	close   func()
+}
+
+// open makes the repo that the flags, the environment and the file describe; it tells all that is wrong at once.
+func (o *Options) open(ctx context.Context, t terminal) (*program, error) {
+	p := &program{}
+	var closers []func() error
+	p.close = func() {
+		for _, closer := range slices.Backward(closers) {
+			if err := closer(); err != nil {
+				t.logger.ErrorContext(context.WithoutCancel(ctx), "closing failed", slog.Any("error", err))
+			}
+		}
+	}
+	var faults []error
+	file, err := readFile(o.Config)
+	faults = append(faults, err)
+	p.file = file
+	cfg := file.repo()
+	cfg.BaseURL, cfg.Logger, cfg.Development, cfg.AutoMigrate = o.BaseURL, t.logger, o.Dev, o.Dev
+	if p.db, err = store.Open(o.Database); err == nil {
+		closers = append(closers, p.db.Close)
+	}
+	faults = append(faults, err)
+	cfg.DB = p.db
+	if o.Redis != "" {
+		client, err := cache.OpenRedis(o.Redis)
+		faults = append(faults, err)
+		if err == nil {
+			closers = append(closers, client.Close)
+			p.cache = cache.NewRedis(client, cache.RedisConfig{Prefix: "roster:" + file.usersTable() + ":"})
+		}
+	} else {
+		p.cache = cache.NewMemory(cache.MemoryConfig{})
+	}
+	cfg.Cache = p.cache
+	if o.Secrets != "" {
+		cfg.Secrets, err = secrets.ParseSecrets(o.Secrets)
+		faults = append(faults, err)
+	}
+	faults = append(faults, o.senders(&cfg, p))
+	if o.Dev && o.BaseURL == "" {
+		cfg.BaseURL = "http://" + localhost(o.Addr)
+	}
+	if p.db != nil {
+		p.repo, err = usersrepo.New[*Account](cfg)
+		faults = append(faults, err)
+	}
+	if err := errors.Join(faults...); err != nil {
+		p.close()
+		return nil, errors.New(flagNames.Replace(err.Error()))
+	}
+	return p, nil
+}
+
+// flagNames tells faults of the library's settings by the flags that they come from.
+var flagNames = strings.NewReplacer(
+	"usersrepo: ", "",
+	"BaseURL", "--base-url",
+	"Notify.Mail is missing", "--smtp is missing",
+	"Confirm.NoneOnRegister", "confirm.none_on_register in the file of --config",
+	"no secret given", `--secrets is missing ("roster secret" makes one)`,
+	"Config.Secrets", "--secrets",
+	"store.Migrator.Up", "--dev",
+)
+
+// senders chooses who sends mails: the mailbox of development, unless there is a server.
+func (o *Options) senders(cfg *usersrepo.Config, p *program) error {
+	if o.SMTP == "" {
+		if o.Dev {
+			p.mailbox = &notify.Memory{}
+			cfg.Notify.Mail = p.mailbox
+		}
+		return nil
+	}
+	settings, err := notify.ParseSMTP(o.SMTP)
+	if err != nil {
+		return fmt.Errorf("--smtp: %w", err)
+	}
+	sender, err := notify.NewSMTP(settings)
+	if err != nil {
+		return fmt.Errorf("--smtp: %w", err)
+	}
+	cfg.Notify.Mail = sender
+	return nil
+}
