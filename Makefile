@@ -1,6 +1,6 @@
 GO       ?= go
 FUZZTIME ?= 60s
-DSN      ?= file:tmp/roster.db
+DATABASE ?= sqlite:tmp/roster.db
 GOLANGCI ?= $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 export GO
 
@@ -35,7 +35,7 @@ rules: ## check that every rule in docs/rules is named by a test
 
 run: ## serve on an SQLite file in tmp/, for trying things out
 	@mkdir -p tmp
-	$(GO) run ./cmd/roster serve --dev --dsn '$(DSN)'
+	$(GO) run ./cmd/roster serve --dev --database '$(DATABASE)'
 
 docs: ## write the generated files anew
 	$(GO) generate ./...
