@@ -47,6 +47,7 @@ func openSpied(t testing.TB, address string) (*sqlx.DB, *spy) {
 	}
 	db := sql.OpenDB(s)
 	db.SetMaxOpenConns(8)
+	db.SetMaxIdleConns(8)
 	t.Cleanup(func() { _ = db.Close() })
 	return sqlx.NewDb(db, plain.DriverName()), s
 }
