@@ -7,9 +7,9 @@ import (
 	"maps"
 	"reflect"
 	"slices"
-	"unicode/utf8"
 
 	"github.com/roster-go/roster"
+	"github.com/roster-go/roster/internal/jsontext"
 )
 
 // decode writes the members of a JSON object into a user, key by key: a key that is absent leaves its field alone, null
@@ -41,7 +41,7 @@ func (p *Plan[U]) decode(u U, raw json.RawMessage, w roster.Writer) roster.Field
 
 func (f *field) decode(u roster.Model, raw json.RawMessage) roster.FieldCode {
 	raw = bytes.TrimSpace(raw)
-	if !cleanText(raw) {
+	if !jsontext.Clean(raw) {
 		return roster.Invalid
 	}
 	if string(raw) == "null" {
@@ -61,57 +61,4 @@ func (f *field) decode(u roster.Model, raw json.RawMessage) roster.FieldCode {
 	}
 	f.value(u).Set(fresh.Elem())
 	return ""
-}
-
-// cleanText reports whether the strings of a JSON value are such as can be kept: UTF-8, without U+0000, which
-// PostgreSQL does not store, and without half of a surrogate pair, which is no character.
-func cleanText(raw []byte) bool {
-	if !utf8.Valid(raw) {
-		return false // package json would read another text
-	}
-	for i := 0; i < len(raw); i++ {
-		if raw[i] != '\\' || i+1 == len(raw) {
-			continue
-		}
-		i++
-		if raw[i] != 'u' {
-			continue
-		}
-		unit := hexUnit(raw, i+1)
-		switch {
-		case unit == 0:
-			return false
-		case 0xDC00 <= unit && unit <= 0xDFFF:
-			return false
-		case 0xD800 <= unit && unit <= 0xDBFF:
-			low := -1
-			if i+6 < len(raw) && raw[i+5] == '\\' && raw[i+6] == 'u' {
-				low = hexUnit(raw, i+7)
-			}
-			if low < 0xDC00 || low > 0xDFFF {
-				return false
-			}
-			i += 6
-		}
-		i += 4
-	}
-	return true
-}
-
-func hexUnit(raw []byte, at int) int {
-	if at+4 > len(raw) {
-		return -1
-	}
-	unit := 0
-	for _, c := range raw[at : at+4] {
-		switch {
-		case '0' <= c && c <= '9':
-			unit = unit<<4 | int(c-'0')
-		case 'a' <= c|0x20 && c|0x20 <= 'f':
-			unit = unit<<4 | int(c|0x20-'a'+10)
-		default:
-			return -1
-		}
-	}
-	return unit
 }

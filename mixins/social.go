@@ -7,6 +7,7 @@ import (
 
 	"github.com/roster-go/roster"
 	"github.com/roster-go/roster/callbacks"
+	"github.com/roster-go/roster/internal/jsontext"
 	"github.com/roster-go/roster/notify"
 )
 
@@ -136,7 +137,7 @@ func checkSocial(a roster.SocialAccount) error {
 		faults.Add("subject", roster.Invalid)
 	}
 	// Data that is no JSON is told when it is stored.
-	if data, err := json.Marshal(a.Data); err == nil && !cleanText(data) {
+	if data, err := json.Marshal(a.Data); err == nil && !jsontext.Clean(data) {
 		faults.Add("data", roster.Invalid)
 	}
 	return faults.Err()

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/roster-go/roster"
+	"github.com/roster-go/roster/internal/jsontext"
 )
 
 // members are those of a JSON object in a request, and the faults that were found in them so far.
@@ -43,7 +44,7 @@ func (m *members) text(name string) *string {
 	if !m.take(name, &s) {
 		return nil
 	}
-	if !roster.CleanJSON(raw) {
+	if !jsontext.Clean(raw) {
 		m.fault(name, roster.Invalid)
 	}
 	return &s

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/roster-go/roster"
+	"github.com/roster-go/roster/internal/jsontext"
 )
 
 // queryOfURL reads a list's query string: q, sort, limit, cursor, total, and field=value or field.op=value.
@@ -95,7 +96,7 @@ func queryOfBody(m *members) (roster.Query, error) {
 		for _, op := range slices.Sorted(maps.Keys(filters[field])) {
 			var value any
 			raw := filters[field][op]
-			if err := json.Unmarshal(raw, &value); err != nil || !roster.CleanJSON(raw) {
+			if err := json.Unmarshal(raw, &value); err != nil || !jsontext.Clean(raw) {
 				m.faults.Add(field, roster.Invalid)
 			}
 			q.Filters = append(q.Filters, roster.Filter{Field: field, Op: roster.Op(op), Value: value})

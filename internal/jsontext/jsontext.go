@@ -1,8 +1,14 @@
-package roster
+// Package jsontext looks at JSON for what package json lets pass.
+package jsontext
 
-// CleanJSON reports whether the strings in a JSON text are texts: none holds U+0000, which PostgreSQL cannot store, nor
-// half of a surrogate pair, which is no character and which decoders replace silently.
-func CleanJSON(text []byte) bool {
+import "unicode/utf8"
+
+// Clean reports whether the strings in a JSON text are texts: it is UTF-8, and none of them holds U+0000, which PostgreSQL
+// cannot store, or half of a surrogate pair, which is no character and which decoders replace silently.
+func Clean(text []byte) bool {
+	if !utf8.Valid(text) {
+		return false
+	}
 	for i := 0; i < len(text); i++ {
 		if text[i] != '\\' || i+1 == len(text) {
 			continue
