@@ -266,8 +266,8 @@ func TestCreateText(t *testing.T) {
 			_, err := w.Create(t.Context(), p)
 			refused(t, err, roster.ErrValidationFailed, "language:invalid", "time_zone:invalid")
 			p = person("long"+fmt.Sprint(len(long)), "", "")
-			p.Company = long
-			same(t, long, w.read(t, w.add(t, p).ID).Company)
+			p.Badge = long
+			same(t, long, w.read(t, w.add(t, p).ID).Badge)
 		}
 	})
 }

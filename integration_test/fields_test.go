@@ -58,7 +58,7 @@ type wide struct {
 	Ref     roster.ID  `db:"ref" json:"ref" roster:"update,filter"`
 	Friend  *roster.ID `db:"friend" json:"friend" roster:"update"`
 	Level   level      `db:"level" json:"level" roster:"update,filter"`
-	Unnamed string     `db:"unnamed" roster:"update"`
+	Unnamed string     `db:"unnamed" json:",omitzero" roster:"update"`
 	Secret  string     `db:"secret" json:"-" roster:"keep"`
 	Skipped string     `db:"-" json:"skipped"`
 	Untold  string     `json:"untold"`

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -154,6 +155,39 @@ func TestCursorOfAnotherQuery(t *testing.T) {
 			page, err := w.Search(ctx, q)
 			same(t, nil, err)
 			same(t, []string{"user2", "user3", "user4"}, usernames(page.Items))
+		})
+		t.Run("USER-63 makes no cursor that it would refuse", func(t *testing.T) {
+			for i, sign := range []string{"z", `"`, "<", "\x01", "🦉"} {
+				p := person(fmt.Sprintf("long%d", i), strings.Repeat("x", 64)+fmt.Sprintf("@%s.example", strings.Repeat("y", 60)), "")
+				p.Company = strings.Repeat(sign, 400/len(sign))
+				if i > 0 {
+					p.Email = nil
+				}
+				w.add(t, p)
+			}
+			p := person("longer", "", "")
+			p.Company = strings.Repeat("z", 401)
+			_, err := w.Create(t.Context(), p)
+			refused(t, err, roster.ErrValidationFailed, "company:too_long")
+			q := roster.Query{Limit: 1, Text: "long", Sort: []roster.Sort{{Field: "company"}, {Field: "email"}}}
+			var seen []string
+			for {
+				page, err := w.Search(t.Context(), q)
+				if err != nil {
+					t.Fatal(err)
+				}
+				seen = append(seen, usernames(page.Items)...)
+				if q.Cursor = page.Next; q.Cursor == "" {
+					break
+				}
+			}
+			slices.Sort(seen)
+			same(t, []string{"long0", "long1", "long2", "long3", "long4"}, seen)
+			// What was written by other ways may be longer.
+			_, err = db.ExecContext(t.Context(), "UPDATE users SET company = $1 WHERE username LIKE 'long%'", strings.Repeat("a", 2000))
+			same(t, nil, err)
+			_, err = w.Search(t.Context(), roster.Query{Limit: 1, Text: "long", Sort: q.Sort})
+			refused(t, err, roster.ErrValidationFailed, "sort:too_long")
 		})
 		t.Run("USER-63 tells numbers beyond those of characters apart", func(t *testing.T) {
 			for _, value := range []int64{math.MinInt64, -1, 0, 0x10FFFF, 0x110000, math.MaxInt64} {

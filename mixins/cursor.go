@@ -1,6 +1,7 @@
 package mixins
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -14,28 +15,41 @@ import (
 	"github.com/roster-go/roster/store"
 )
 
-// maxCursor is the longest cursor that is looked at, in bytes.
-const maxCursor = 4096
+// maxCursor is the longest cursor that is made and looked at, in bytes.
+const maxCursor = 1024
+
+var errLongKey = roster.ErrValidationFailed.WithFields(roster.FieldError{Field: "sort", Code: roster.TooLong})
 
 // sealCursor returns where a page ended, for the client to bring back: readable by this installation alone, and good
-// for the same query alone.
-func (c *Core[U]) sealCursor(keys []any, q store.Search) string {
+// for the same query alone. A page cannot end at a user whose sort keys are longer than a cursor may be.
+func (c *Core[U]) sealCursor(keys []any, q store.Search) (string, error) {
 	written := make([]any, len(keys))
+	var texts []byte // behind the JSON, as they are: escaped they would be longer
 	for i, key := range keys {
 		switch key := key.(type) {
 		case float64: // JSON has no infinity
 			written[i] = strconv.FormatFloat(key, 'g', -1, 64)
 		case time.Time: // nor package time JSON for the year 10000
 			written[i] = key.UnixMicro()
+		case string:
+			written[i] = key
+			if keyKind(q, i) == store.TextColumn {
+				written[i], texts = len(key), append(texts, key...)
+			}
 		default:
 			written[i] = key
 		}
 	}
 	values, err := json.Marshal(written)
 	if err != nil {
-		return "" // there are only texts, whole numbers and ids in it
+		return "", roster.ErrInternal.WithCause(err)
 	}
-	return base64.RawURLEncoding.EncodeToString(c.Secrets.Seal(secrets.Cursor, values, c.fingerprint(q)))
+	content := slices.Concat(values, []byte{'\n'}, texts)
+	cursor := base64.RawURLEncoding.EncodeToString(c.Secrets.Seal(secrets.Cursor, content, c.fingerprint(q)))
+	if len(cursor) > maxCursor {
+		return "", errLongKey
+	}
+	return cursor, nil
 }
 
 // openCursor reads what sealCursor made for the same query.
@@ -47,25 +61,38 @@ func (c *Core[U]) openCursor(text string, q store.Search) ([]any, error) {
 	if err != nil {
 		return nil, roster.ErrInvalidCursor
 	}
-	values, err := c.Secrets.Open(secrets.Cursor, sealed, c.fingerprint(q))
+	content, err := c.Secrets.Open(secrets.Cursor, sealed, c.fingerprint(q))
 	if err != nil {
 		return nil, roster.ErrInvalidCursor
 	}
+	values, texts, _ := bytes.Cut(content, []byte{'\n'})
 	var raw []json.RawMessage
 	if err := json.Unmarshal(values, &raw); err != nil || len(raw) != len(q.Order)+1 {
 		return nil, roster.ErrInvalidCursor
 	}
 	keys := make([]any, len(raw))
 	for i, r := range raw {
-		kind := store.IDColumn
-		if i < len(q.Order) {
-			kind = q.Order[i].Operand.Kind
+		if keyKind(q, i) == store.TextColumn && string(r) != "null" {
+			n, err := decodeKey[int](r)
+			if err != nil || n < 0 || n > len(texts) {
+				return nil, roster.ErrInvalidCursor
+			}
+			keys[i], texts = string(texts[:n]), texts[n:]
+			continue
 		}
-		if keys[i], err = readKey(r, kind); err != nil {
+		if keys[i], err = readKey(r, keyKind(q, i)); err != nil {
 			return nil, roster.ErrInvalidCursor
 		}
 	}
 	return keys, nil
+}
+
+// keyKind is how the key at i of a row is compared; the last one is the id.
+func keyKind(q store.Search, i int) store.ColumnKind {
+	if i < len(q.Order) {
+		return q.Order[i].Operand.Kind
+	}
+	return store.IDColumn
 }
 
 func readKey(raw json.RawMessage, kind store.ColumnKind) (any, error) {

@@ -32,8 +32,7 @@ type field struct {
 	hidden   bool // it has no name in JSON
 }
 
-// identifiers and preferences are the fields of the base user that documents may write; the words are those of the
-// roster tag.
+// baseRules say who may do what with the fields of the base user, in the words of the roster tag.
 var baseRules = map[string]string{
 	"username":      "create,admin,filter,sort",
 	"email":         "create,admin,filter,sort",
@@ -121,11 +120,12 @@ func (p *Plan[U]) read(t reflect.Type, index []int, base bool, faults *[]error) 
 			continue
 		}
 		f := field{Field: roster.Field{Column: column, Type: sf.Type, Custom: !base}, index: at}
-		f.Name, _, _ = strings.Cut(sf.Tag.Get("json"), ",")
+		tag, isShown := sf.Tag.Lookup("json")
+		f.Name, _, _ = strings.Cut(tag, ",")
 		if f.Name == "" {
 			f.Name = sf.Name
 		}
-		if f.Name == "-" {
+		if !isShown || f.Name == "-" {
 			f.Name, f.hidden = column, true
 			if hasRules && rules != "keep" {
 				fault("it has a roster tag but no name in JSON")
@@ -312,15 +312,25 @@ func (p *Plan[U]) changed(a, b U) []*field {
 	return list
 }
 
-// checkTexts adds a fault for each of the program's texts that is new in u and that no database keeps as it is.
+// maxSortable is how long a text may be that lists can be sorted by, in bytes: a cursor holds it.
+const maxSortable = 400
+
+// checkTexts adds a fault for each of the program's texts that is new in u and that no database keeps as it is, or no
+// cursor could hold.
 func (p *Plan[U]) checkTexts(old, u U, faults *roster.FieldErrors) {
 	for _, f := range p.changed(old, u) {
 		v := f.value(u)
 		for v.Kind() == reflect.Pointer && !v.IsNil() {
 			v = v.Elem()
 		}
-		if f.Custom && v.Kind() == reflect.String && !v.Type().Implements(valuerType) && !storable(v.String()) {
+		if !f.Custom || v.Kind() != reflect.String || v.Type().Implements(valuerType) {
+			continue
+		}
+		switch {
+		case !storable(v.String()):
 			faults.Add(f.Name, roster.Invalid)
+		case f.Sort && len(v.String()) > maxSortable:
+			*faults = append(*faults, roster.FieldError{Field: f.Name, Code: roster.TooLong, Params: map[string]any{"max": maxSortable}})
 		}
 	}
 }

@@ -53,7 +53,9 @@ func (m CRUD[U]) Search(ctx context.Context, query roster.Query) (roster.Page[U]
 		c.Plan.settle(u)
 	}
 	if more {
-		page.Next = c.sealCursor(keys[len(keys)-1], q)
+		if page.Next, err = c.sealCursor(keys[len(keys)-1], q); err != nil {
+			return roster.Page[U]{}, err
+		}
 	}
 	switch query.Total {
 	case roster.TotalExact:

@@ -13,7 +13,7 @@ import (
 	"github.com/roster-go/roster"
 )
 
-// viewField is a field of the program's own, as encoding/json would show it.
+// viewField is a field of the program's own that has a json tag, as encoding/json would show it.
 type viewField struct {
 	name     string
 	typ      reflect.Type
@@ -38,9 +38,10 @@ func newView[U roster.Model](own View) (*view[U], error) {
 	taken := memberNames(reflect.TypeFor[adminView]())
 	var errs []error
 	for _, f := range reflect.VisibleFields(model.Elem()) {
-		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
+		tag, isShown := f.Tag.Lookup("json")
+		name, options, _ := strings.Cut(tag, ",")
 		ofBase, maybeAbsent := embedding(model.Elem(), f.Index)
-		if !f.IsExported() || f.Anonymous || name == "-" || ofBase {
+		if !f.IsExported() || f.Anonymous || !isShown || name == "-" || ofBase {
 			continue
 		}
 		if name == "" {
