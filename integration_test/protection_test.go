@@ -304,6 +304,24 @@ func TestSuccessClears(t *testing.T) {
 	})
 }
 
+// PROT-15: what a locked address asks for is not judged, and does not lock out whom it asks for.
+func TestLockedSourceLocksNobodyOut(t *testing.T) {
+	inEach(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		w.add(t, person("victim", "", ""), roster.WithPassword(secret))
+		for i := range 30 {
+			same(t, wrong, w.attempt(ctx, "203.0.113.7", fmt.Sprint("nobody", i), "wrong"))
+		}
+		for range 50 {
+			same(t, throttled, w.attempt(ctx, "203.0.113.7", "victim", "wrong"))
+		}
+		for i := range 9 {
+			same(t, wrong, w.attempt(ctx, "198.51.100.1", "victim", roster.Secret(fmt.Sprint("wrong", i))))
+		}
+		same(t, "", w.attempt(ctx, "198.51.100.1", "victim", secret))
+	})
+}
+
 // PROT-14: when several lanes refuse, the longest wait is told; a lane that refuses counts nothing.
 func TestLongestWait(t *testing.T) {
 	inEach(t, func(t *testing.T, w *world) {

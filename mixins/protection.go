@@ -47,13 +47,15 @@ type lane struct {
 	limit cache.Limit
 }
 
+const sourceLane = "source"
+
 // lanes are those that attempts on a login string from an address are counted in.
 func (c *Core[U]) lanes(ip, login string) []lane {
 	p := c.Settings.Protection
 	source, key := roster.Actor{IP: ip}.Source(), c.Identifiers.CounterKey(login)
 	var list []lane
 	if source != "" && !p.Source.Off && !c.trustsSource(ip) {
-		list = append(list, lane{"source", cache.Limit{
+		list = append(list, lane{sourceLane, cache.Limit{
 			Key: c.counterKey("source", source), Max: int64(p.Source.Max), Window: p.Source.Window, Lock: p.Source.Window,
 		}})
 	}
@@ -109,7 +111,8 @@ func (m Protection[U]) IsBruteforce(ctx context.Context, ip, login string) (rost
 	return c.take(ctx, c.lanes(ip, login))
 }
 
-// take takes one from each lane; several refusals are told as the longest.
+// take takes one from each lane; several refusals are told as the longest. What a locked source asks for is never judged,
+// and so counts against nobody: else one address could lock out everybody, as fast as it can ask.
 func (c *Core[U]) take(ctx context.Context, lanes []lane) (roster.Verdict, error) {
 	verdict := roster.Verdict{Allowed: true}
 	if len(lanes) == 0 {
@@ -119,11 +122,18 @@ func (c *Core[U]) take(ctx context.Context, lanes []lane) (roster.Verdict, error
 	if err != nil {
 		return roster.Verdict{}, cacheFailure(ctx, err)
 	}
+	var taken []cache.Limit
 	for i, count := range counts {
 		v := c.verdict(lanes[i].name, count)
+		if v.Allowed {
+			taken = append(taken, lanes[i].limit)
+		}
 		if !v.Allowed && (verdict.Allowed || v.RetryAfter > verdict.RetryAfter) || v.Allowed && verdict.Allowed {
 			verdict = v
 		}
+	}
+	if lanes[0].name == sourceLane && !counts[0].OK && len(taken) > 0 {
+		c.release(ctx, taken...)
 	}
 	return verdict, nil
 }
