@@ -269,12 +269,15 @@ func viaOf(ctx context.Context) roster.Via {
 var permissionForm = regexp.MustCompile(`^([a-z0-9_-]+[:.])*([a-z0-9_-]+|\*)$`)
 
 const (
-	maxPermission  = 100 // characters
-	maxPermissions = 200
+	maxPermission     = 100 // characters
+	maxPermissions    = 200
+	maxAllPermissions = 4096 // bytes: an access token holds them
 )
 
 func checkPermissions(field string, names []string, faults *roster.FieldErrors) {
+	size := 0
 	for _, name := range names {
+		size += len(name)
 		switch {
 		case len(name) > maxPermission:
 			faults.Add(field, roster.TooLong)
@@ -282,7 +285,7 @@ func checkPermissions(field string, names []string, faults *roster.FieldErrors) 
 			faults.Add(field, roster.Invalid)
 		}
 	}
-	if len(names) > maxPermissions {
+	if len(names) > maxPermissions || size > maxAllPermissions {
 		faults.Add(field, roster.TooLong)
 	}
 }
