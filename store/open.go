@@ -2,8 +2,11 @@ package store
 
 import (
 	"database/sql"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
+	"os"
 	"runtime"
 	"strings"
 	"time"
@@ -49,6 +52,11 @@ func openSQLite(path string) (*sqlx.DB, error) {
 	if path == "" || strings.Contains(path, "?") {
 		return nil, fmt.Errorf("open database: want sqlite:PATH, without options")
 	}
+	if !memory {
+		if err := create(path); err != nil {
+			return nil, fmt.Errorf("open database: %w", err)
+		}
+	}
 	dsn := "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + options
 	db, err := sql.Open("sqlite", dsn)
 	if err != nil {
@@ -63,6 +71,19 @@ func openSQLite(path string) (*sqlx.DB, error) {
 	}
 	// sqlx knows the kind of placeholders by the name of another driver.
 	return sqlx.NewDb(db, "sqlite3"), nil
+}
+
+// create makes the file of a database, if there is none, for its owner alone: SQLite would let everybody read it, and
+// gives the files beside it the same mode.
+func create(path string) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if errors.Is(err, fs.ErrPermission) {
+		return nil // one may be there that can be read alone
+	}
+	if err != nil {
+		return err
+	}
+	return f.Close()
 }
 
 func openPostgres(address string) (*sqlx.DB, error) {
