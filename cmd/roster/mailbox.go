@@ -26,8 +26,12 @@ type mail struct {
 	Code    string `json:"code"`
 }
 
-// showMailbox answers with all messages, newest first.
+// showMailbox answers with all messages, newest first. The name asked for must be this machine's: a page from elsewhere
+// could else have its own name lead here, and read them.
 func (p *program) showMailbox(c echo.Context) error {
+	if !isLoopback(c.Request().Host) {
+		return c.String(http.StatusForbidden, "ask for localhost\n")
+	}
 	list := []mail{}
 	for _, m := range p.mailbox.All() {
 		kind := m.Kind

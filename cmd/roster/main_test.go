@@ -82,6 +82,11 @@ func TestServeRefusesWhatIsWeak(t *testing.T) {
 			t.Errorf("serve with what is weak: status %d, want 1 and %q in:\n%s", status, want, errs)
 		}
 	}
+	for _, addr := range []string{"0.0.0.0:8080", ":8080", "[::]:8080", "192.0.2.1:8080", "example.com:8080"} {
+		if status, _, errs = command(t, "", "serve", "--dev", database, "--addr="+addr); status != 1 || !strings.Contains(errs, "--dev is for this machine") {
+			t.Errorf("serve --dev on %s: status %d:\n%s", addr, status, errs)
+		}
+	}
 	config := filepath.Join(t.TempDir(), "roster.json")
 	if err := os.WriteFile(config, []byte(`{"session":{"acces_ttl":"5m"}}`), 0o600); err != nil {
 		t.Fatal(err)
@@ -203,7 +208,26 @@ func TestServe(t *testing.T) {
 			t.Errorf("GET %s: %+v, want %q", path, got, want)
 		}
 	}
+	if got := askAs(t, "evil.example", address, "/dev/mailbox"); got != http.StatusForbidden {
+		t.Errorf("mailbox by another name: status %d", got)
+	}
 	if got := rostertest.Call(t, http.MethodGet, fmt.Sprintf("http://%s/api/me", address), "", ""); got.Status != http.StatusUnauthorized {
 		t.Errorf("GET /api/me without a token: %+v", got)
 	}
+}
+
+// askAs asks an address for a path under the name of a host and returns the status.
+func askAs(t *testing.T, host, address, path string) int {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+address+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Host = host
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = response.Body.Close()
+	return response.StatusCode
 }

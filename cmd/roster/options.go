@@ -77,6 +77,9 @@ func (o *Options) open(ctx context.Context, t terminal) (*program, error) {
 		faults = append(faults, err)
 	}
 	faults = append(faults, o.senders(&cfg, p))
+	if o.Dev && !isLoopback(o.Addr) {
+		faults = append(faults, errors.New("--dev is for this machine: want --addr with localhost or a loopback address"))
+	}
 	if o.Dev && o.BaseURL == "" {
 		cfg.BaseURL = "http://" + localhost(o.Addr)
 	}
