@@ -164,6 +164,40 @@ func (o *output) String() string {
 	return o.b.String()
 }
 
+// The program of the README compiles.
+func TestReadmeProgram(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, program, _ := strings.Cut(string(readme), "```go\n")
+	program, _, _ = strings.Cut(program, "```")
+	file := filepath.Join(t.TempDir(), "main.go")
+	const imports = `package main
+
+import (
+	"context"
+	"log"
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/roster-go/roster"
+	"github.com/roster-go/roster/callbacks"
+	"github.com/roster-go/roster/routes"
+	"github.com/roster-go/roster/store"
+	"github.com/roster-go/roster/usersrepo"
+)
+
+`
+	if err := os.WriteFile(file, []byte(imports+program), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", os.DevNull, file).CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
 // The session of the README works as it is printed there.
 func TestReadme(t *testing.T) {
 	text, err := os.ReadFile("../../README.md")

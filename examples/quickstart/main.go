@@ -47,17 +47,17 @@ func (a *Accounts) TokenClaims(_ context.Context, u *Account) (map[string]any, e
 	return map[string]any{"plan": u.Plan}, nil
 }
 
-func newServer(db *sqlx.DB) (*echo.Echo, error) {
+func newServer(db *sqlx.DB) (*Accounts, *echo.Echo, error) {
 	accounts := &Accounts{}
 	if err := usersrepo.Init(accounts, usersrepo.Config{DB: db, AutoMigrate: true, Development: true}); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	e := echo.New()
 	if _, err := routes.User(e.Group("/api"), accounts, routes.Config{}); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if _, err := routes.Admin(e.Group("/api/admin"), accounts, routes.Config{}); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	e.GET("/hello", func(c echo.Context) error {
 		user, err := accounts.Get(c.Request().Context(), roster.ActorFrom(c.Request().Context()).ID)
@@ -66,7 +66,7 @@ func newServer(db *sqlx.DB) (*echo.Echo, error) {
 		}
 		return c.String(http.StatusOK, "Hello "+user.DisplayName()+" of "+user.Company+"\n")
 	}, routes.RequireUser(accounts, routes.Config{}))
-	return e, nil
+	return accounts, e, nil
 }
 
 func main() {
@@ -74,9 +74,10 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	e, err := newServer(db)
+	accounts, e, err := newServer(db)
 	if err != nil {
 		log.Fatal(err)
 	}
+	go func() { log.Fatal(accounts.Run(context.Background())) }() // sends mails, cleans up
 	log.Fatal(e.Start("127.0.0.1:8080"))
 }

@@ -10,7 +10,7 @@ import (
 )
 
 func TestQuickstart(t *testing.T) {
-	e, err := newServer(rostertest.Open(t, rostertest.SQLite))
+	_, e, err := newServer(rostertest.Open(t, rostertest.SQLite))
 	if err != nil {
 		t.Fatal(err)
 	}

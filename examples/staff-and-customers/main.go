@@ -4,6 +4,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"log"
 	"net/http"
@@ -30,7 +31,14 @@ type Customer struct {
 	Points int64 `db:"points" json:"points" roster:"admin,filter,sort"`
 }
 
-func newServer(db *sqlx.DB) (*echo.Echo, *usersrepo.UsersRepo[*Employee], error) {
+// program is what is served, and by what.
+type program struct {
+	*echo.Echo
+	staff     *usersrepo.UsersRepo[*Employee]
+	customers *usersrepo.UsersRepo[*Customer]
+}
+
+func newProgram(db *sqlx.DB) (*program, error) {
 	staff, err := usersrepo.New[*Employee](usersrepo.Config{
 		DB: db, AutoMigrate: true, Development: true,
 		Store:   store.Config{UsersTable: "employees", Prefix: "staff_"},
@@ -38,7 +46,7 @@ func newServer(db *sqlx.DB) (*echo.Echo, *usersrepo.UsersRepo[*Employee], error)
 		Session: mixins.SessionConfig{Audience: "staff"},
 	})
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	customers, err := usersrepo.New[*Customer](usersrepo.Config{
 		DB: db, AutoMigrate: true, Development: true,
@@ -46,7 +54,7 @@ func newServer(db *sqlx.DB) (*echo.Echo, *usersrepo.UsersRepo[*Employee], error)
 		Session: mixins.SessionConfig{Audience: "shop"},
 	})
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	e := echo.New()
 	_, shop := routes.User(e.Group("/shop"), customers, routes.Config{})
@@ -65,7 +73,7 @@ func newServer(db *sqlx.DB) (*echo.Echo, *usersrepo.UsersRepo[*Employee], error)
 		}
 		return c.JSON(http.StatusOK, map[string]any{"customers": names})
 	}, routes.RequirePermission(staff, "customers:read", routes.Config{}))
-	return e, staff, errors.Join(shop, office, admin)
+	return &program{e, staff, customers}, errors.Join(shop, office, admin)
 }
 
 func main() {
@@ -73,9 +81,12 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	e, _, err := newServer(db)
+	p, err := newProgram(db)
 	if err != nil {
 		log.Fatal(err)
 	}
-	log.Fatal(e.Start("127.0.0.1:8080"))
+	// Each has an outbox of its own.
+	go func() { log.Fatal(p.staff.Run(context.Background())) }()
+	go func() { log.Fatal(p.customers.Run(context.Background())) }()
+	log.Fatal(p.Start("127.0.0.1:8080"))
 }

@@ -11,15 +11,15 @@ import (
 )
 
 func TestStaffAndCustomers(t *testing.T) {
-	e, staff, err := newServer(rostertest.Open(t, rostertest.SQLite))
+	p, err := newProgram(rostertest.Open(t, rostertest.SQLite))
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer(e)
+	server := httptest.NewServer(p)
 	defer server.Close()
 	const password = "correct horse battery"
 	clerk := &Employee{User: roster.User{Username: new("ann")}, Desk: "3rd floor"}
-	if _, err := staff.Create(t.Context(), clerk, roster.WithPassword(password), roster.WithPermissions("customers:read")); err != nil {
+	if _, err := p.staff.Create(t.Context(), clerk, roster.WithPassword(password), roster.WithPermissions("customers:read")); err != nil {
 		t.Fatal(err)
 	}
 
