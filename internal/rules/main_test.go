@@ -71,6 +71,22 @@ func TestRun(t *testing.T) {
 	}
 }
 
+func TestRunFindsUnknownIDs(t *testing.T) {
+	root := fstest.MapFS{
+		"docs/rules/tea.md":  {Data: []byte(rules)},
+		"tea/tea.go":         {Data: []byte("// TEA-7, TEA-6, CUP-2, SHA-256, TEA-7")},
+		"tea/teatest/tea.go": {Data: []byte("// TEA-5, TEA-57, CUP-1")},
+	}
+	var out strings.Builder
+	ok, err := main.Run(&out, root, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "tea/tea.go: no rule TEA-7\n3 rules, 0 without a test; 1 ids without a rule\n"; ok || out.String() != want {
+		t.Errorf("%t, %q, want %q", ok, out.String(), want)
+	}
+}
+
 func TestRunCounts(t *testing.T) {
 	root := fstest.MapFS{
 		"docs/rules/tea.md": {Data: []byte(rules)},
