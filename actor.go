@@ -33,7 +33,7 @@ type Actor struct {
 	UserAgent string
 	RequestID string
 
-	OnBehalfOf ID     // whom an administrator acts for
+	OnBehalfOf ID     // who asked, where AsSystem has the program act in their stead
 	Reason     string // what an administrator gave as reason
 }
 

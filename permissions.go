@@ -8,6 +8,15 @@ import (
 	"strings"
 )
 
+// The permissions that Roster's own operations ask of those who are neither superusers nor the program itself.
+const (
+	PermissionReadUsers   = "users:read"
+	PermissionCreateUsers = "users:create"
+	PermissionUpdateUsers = "users:update"
+	PermissionDeleteUsers = "users:delete"
+	PermissionEndSessions = "users:sessions"
+)
+
 // Permissions is a user's list of permissions, sorted and without doubles. It is kept as a JSON array, since a
 // []string does not scan on SQLite.
 type Permissions []string

@@ -32,7 +32,7 @@ func Mask(kind Kind, stored string) string {
 		if len(faults) > 0 {
 			break
 		}
-		masked = maskPart(id.Stored)
+		masked = MaskText(id.Stored)
 	case KindEmail:
 		masked, err = MaskEmail(stored)
 	case KindPhone:
@@ -71,12 +71,12 @@ func maskEmail(address string, show func(host string) (string, error)) (string, 
 	hidden := len(labels) - strings.Count(suffix, ".") - 1
 	for i, label := range labels {
 		if i < hidden {
-			labels[i] = maskPart(label)
+			labels[i] = MaskText(label)
 		} else {
 			labels[i] = stars(utf8.RuneCountInString(label))
 		}
 	}
-	return maskPart(local) + "@" + strings.Join(labels, "."), nil
+	return MaskText(local) + "@" + strings.Join(labels, "."), nil
 }
 
 // MaskPhone hides every digit of an international phone number but the last two, and keeps the punctuation of the
@@ -115,8 +115,8 @@ func formatOf(format PhoneFormat) phonenumbers.PhoneNumberFormat {
 	return phonenumbers.E164
 }
 
-// maskPart leaves half of a part at most, and never more than two code points.
-func maskPart(part string) string {
+// MaskText hides most of a text: half of it stays at most, and never more than the first two code points.
+func MaskText(part string) string {
 	runes := []rune(part)
 	shown := min(len(runes)/2, 2)
 	return string(runes[:shown]) + stars(len(runes)-shown)

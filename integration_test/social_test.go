@@ -124,6 +124,16 @@ func TestSocial(t *testing.T) {
 			}
 			refused(t, w.UnlinkSocial(ctx, other.ID, "google", "1"), roster.ErrNotFound)
 		})
+		t.Run("USER-55 shows administrators a masked subject, its owner all of it", func(t *testing.T) {
+			u := w.add(t, person("linked", "", ""))
+			reader := w.add(t, person("reader", "", ""), roster.WithPermissions(roster.PermissionReadUsers))
+			same(t, nil, w.LinkSocial(t.Context(), u.ID, roster.SocialAccount{Provider: "google", Subject: "1234567890"}))
+			for actor, want := range map[*Person]string{u: "1234567890", reader: "12********"} {
+				list, err := w.ListSocial(roster.WithActor(t.Context(), roster.Actor{Kind: roster.ActorUser, ID: actor.ID}), u.ID)
+				same(t, nil, err)
+				same(t, want, list[0].Subject)
+			}
+		})
 		t.Run("USER-55 lists none as none", func(t *testing.T) {
 			list, err := w.ListSocial(ctx, w.add(t, person("unlinked", "", "")).ID)
 			same(t, nil, err)

@@ -230,7 +230,7 @@ func (m Account[U]) UpdateAccount(ctx context.Context, id roster.ID, patch json.
 		return none, err
 	}
 	actor := roster.ActorFrom(ctx)
-	rights, err := c.judge(ctx, updateUsers, id)
+	rights, err := c.judge(ctx, roster.PermissionUpdateUsers, id)
 	if err != nil {
 		return none, err
 	}

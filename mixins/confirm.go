@@ -35,7 +35,7 @@ func (m Confirm[U]) RequestEmailConfirmation(ctx context.Context, id roster.ID) 
 	if err != nil {
 		return err
 	}
-	if _, err := c.judge(ctx, updateUsers, id); err != nil {
+	if _, err := c.judge(ctx, roster.PermissionUpdateUsers, id); err != nil {
 		return err
 	}
 	return c.Store.Transact(ctx, func(ctx context.Context) error {

@@ -73,7 +73,7 @@ type newcomer[U roster.Model] struct {
 
 // mayGrant refuses an actor who may not create users, or would grant what they lack.
 func (n *newcomer[U]) mayGrant(ctx context.Context) error {
-	rights, err := n.core.judge(ctx, createUsers, roster.ID{})
+	rights, err := n.core.judge(ctx, roster.PermissionCreateUsers, roster.ID{})
 	if err != nil || rights.Superuser {
 		return err
 	}

@@ -76,7 +76,8 @@ type CRUDOps[U roster.Model] interface {
 	// UnlinkSocial takes a link away; the last way to log in is roster.ErrLastCredential.
 	UnlinkSocial(ctx context.Context, id roster.ID, provider, subject string) error
 
-	// ListSocial returns a user's links, oldest first.
+	// ListSocial returns a user's links, oldest first. Users need users:read for others than themselves, and are shown
+	// those with the subject masked.
 	ListSocial(ctx context.Context, id roster.ID) ([]roster.SocialAccount, error)
 
 	// Fields returns the members of a user as clients see them, and who may do what with each.

@@ -21,7 +21,7 @@ func (m CRUD[U]) Delete(ctx context.Context, id roster.ID, mode roster.DeleteMod
 		return roster.FieldErrors{{Field: "mode", Code: roster.Invalid}}.Err()
 	}
 	return c.Store.Transact(ctx, func(ctx context.Context) error {
-		rights, err := c.judgeOther(ctx, deleteUsers, id)
+		rights, err := c.judgeOther(ctx, roster.PermissionDeleteUsers, id)
 		if err != nil {
 			return err
 		}
@@ -124,7 +124,7 @@ func (m CRUD[U]) Restore(ctx context.Context, id roster.ID) (U, error) {
 		return result, err
 	}
 	err = c.Store.Transact(ctx, func(ctx context.Context) error {
-		rights, err := c.judgeOther(ctx, deleteUsers, id)
+		rights, err := c.judgeOther(ctx, roster.PermissionDeleteUsers, id)
 		if err != nil {
 			return err
 		}
@@ -175,7 +175,7 @@ func (m CRUD[U]) UpdateLastLogin(ctx context.Context, id roster.ID) error {
 	if err != nil {
 		return err
 	}
-	if _, err := c.judge(ctx, updateUsers, id); err != nil {
+	if _, err := c.judge(ctx, roster.PermissionUpdateUsers, id); err != nil {
 		return err
 	}
 	return c.Store.Autocommit(ctx, func(ctx context.Context) error {

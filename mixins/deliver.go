@@ -50,7 +50,7 @@ func (c *Core[U]) prepare(ctx context.Context, m store.Message) (notify.Message,
 		return none, notify.Send, notify.Permanent(fmt.Errorf("read the user of the payload: %w", err))
 	}
 	data := notify.Data{
-		Product: c.product(), User: u, Name: u.Base().DisplayName(), To: m.To, Link: roster.Secret(p.Link), When: m.CreatedAt,
+		Product: c.product(), SupportURL: c.Settings.Notify.SupportURL, User: u, Name: u.Base().DisplayName(), To: m.To, Link: roster.Secret(p.Link), When: m.CreatedAt,
 		IP: p.IP, Device: p.Device, Vars: p.Vars, Old: p.text("Old"), New: p.text("New"), Provider: p.text("Provider"),
 	}
 	if m.LinkHash != nil {

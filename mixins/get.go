@@ -102,7 +102,7 @@ func (c *Core[U]) mayRead(ctx context.Context, u U, err error) (U, error) {
 	if nested(ctx) || actor.Trusted() || err == nil && u.Base().ID == actor.ID {
 		return u, err
 	}
-	if _, refused := c.permit(ctx, "users:read"); refused != nil {
+	if _, refused := c.permit(ctx, roster.PermissionReadUsers); refused != nil {
 		return none, refused
 	}
 	return u, err

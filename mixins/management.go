@@ -31,15 +31,6 @@ func (m Management[U]) Authorize(ctx context.Context, permission string) error {
 	return err
 }
 
-// The permissions of Roster's own operations.
-const (
-	readUsers   = "users:read"
-	createUsers = "users:create"
-	updateUsers = "users:update"
-	deleteUsers = "users:delete"
-	endSessions = "users:sessions"
-)
-
 // permit returns the rights of the actor, read from the database in the transaction of ctx, if they hold a permission.
 // A token's word is never taken for it: who lost a right lost it for the next call. The program itself has all rights.
 func (c *Core[U]) permit(ctx context.Context, permission string) (store.Rights, error) {

@@ -24,7 +24,6 @@ type outgoing struct {
 	link     *store.Link
 	secrets  messageSecrets
 	priority int
-	dedupe   string
 }
 
 // messageSecrets are what only the recipient may see.
@@ -121,7 +120,7 @@ func (c *Core[U]) queue(ctx context.Context, u U, m outgoing) error {
 	row := &store.Message{
 		ID: id, Kind: m.kind, Channel: string(notify.Email), UserID: &owner, To: m.to, Language: e.Language,
 		Payload: c.Secrets.Seal(secrets.Outbox, content, id[:]), Priority: m.priority,
-		CreatedAt: e.At, ExpiresAt: e.At.Add(noticeLife), DedupeKey: present(m.dedupe),
+		CreatedAt: e.At, ExpiresAt: e.At.Add(noticeLife),
 	}
 	if m.link == nil {
 		err = c.Store.QueueMessage(ctx, row)

@@ -100,7 +100,7 @@ func (m Password[U]) CheckPassword(ctx context.Context, id roster.ID, password r
 	if err != nil {
 		return err
 	}
-	if _, err := c.judge(ctx, updateUsers, id); err != nil {
+	if _, err := c.judge(ctx, roster.PermissionUpdateUsers, id); err != nil {
 		return err
 	}
 	if calledBy(ctx, "Authenticate") {
@@ -168,7 +168,7 @@ func (m Password[U]) RequestPasswordSet(ctx context.Context, id roster.ID) error
 	if err != nil {
 		return err
 	}
-	rights, err := c.judge(ctx, updateUsers, id)
+	rights, err := c.judge(ctx, roster.PermissionUpdateUsers, id)
 	if err != nil {
 		return err
 	}

@@ -24,20 +24,20 @@ func NewProtection[U roster.Model](c *Core[U]) Protection[U] { return Protection
 // ProtectionOps are the operations of Protection.
 type ProtectionOps interface {
 	// IsBruteforce takes one attempt from the lanes of an address, of a login string in whatever spelling, and of
-	// both together, and tells whether a credential may be judged. It counts before the credential is looked at:
-	// RecordLoginSuccess gives back what turned out right.
+	// both together, and tells whether a credential may be judged. It counts before the credential is looked at, right
+	// ones too: RecordLoginSuccess forgets those of the login string.
 	IsBruteforce(ctx context.Context, ip, login string) (roster.Verdict, error)
 
 	// CheckTimeoutAndIncr takes one from the quota of each key, in one round trip. When one refuses, what the others
 	// took is given back. Of any number of callers Limit.Max pass in a window, which begins with the first.
 	CheckTimeoutAndIncr(ctx context.Context, limit roster.Limit, keys ...string) (roster.Verdict, error)
 
-	// RecordLoginFailure makes the failure of an attempt final, whatever becomes of the transaction in ctx, and tells
-	// the hooks. id is nil when nobody has the login.
+	// RecordLoginFailure tells the hooks that an attempt has failed, whatever becomes of the transaction in ctx; it was
+	// counted by IsBruteforce. id is nil when nobody has the login.
 	RecordLoginFailure(ctx context.Context, ip, login string, id *roster.ID, reason roster.LoginFailure) error
 
 	// RecordLoginSuccess forgets the failures of a login string, and of it together with an address; never those of
-	// the address itself.
+	// the address itself. id is whose login it was, for programs that override this.
 	RecordLoginSuccess(ctx context.Context, ip, login string, id roster.ID) error
 }
 

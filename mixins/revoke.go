@@ -50,7 +50,7 @@ func (c *Core[U]) tell(ctx context.Context, hook string, fn func(ctx context.Con
 // judgeRevoke lets an actor go on who may end a user's sessions: their own, or those of others who are no superusers
 // unless the actor is one.
 func (c *Core[U]) judgeRevoke(ctx context.Context, id roster.ID) error {
-	rights, err := c.judge(ctx, endSessions, id)
+	rights, err := c.judge(ctx, roster.PermissionEndSessions, id)
 	if err != nil || rights.Superuser {
 		return err
 	}
@@ -176,7 +176,7 @@ func (m Session[U]) ListSessions(ctx context.Context, id roster.ID) ([]roster.Se
 	if err != nil {
 		return nil, err
 	}
-	if _, err := c.judge(ctx, endSessions, id); err != nil {
+	if _, err := c.judge(ctx, roster.PermissionEndSessions, id); err != nil {
 		return nil, err
 	}
 	rows, err := c.Store.ListSessions(ctx, id, c.now())

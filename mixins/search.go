@@ -28,7 +28,7 @@ func (m CRUD[U]) Search(ctx context.Context, query roster.Query) (roster.Page[U]
 	if err != nil {
 		return roster.Page[U]{}, err
 	}
-	if _, err := c.judge(ctx, readUsers, roster.ID{}); err != nil {
+	if _, err := c.judge(ctx, roster.PermissionReadUsers, roster.ID{}); err != nil {
 		return roster.Page[U]{}, err
 	}
 	q, err := c.translate(query)
@@ -76,7 +76,7 @@ func (m CRUD[U]) Count(ctx context.Context, query roster.Query) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	if _, err := c.judge(ctx, readUsers, roster.ID{}); err != nil {
+	if _, err := c.judge(ctx, roster.PermissionReadUsers, roster.ID{}); err != nil {
 		return 0, err
 	}
 	query.Cursor, query.Limit, query.Sort = "", 0, nil

@@ -16,18 +16,17 @@ type Settings struct {
 	// BaseURL is where people reach the program; the links in mails begin with it.
 	BaseURL string
 	// Product is what mails call the program.
-	Product     string
-	Account     AccountConfig
-	Session     SessionConfig
-	Username    UsernameConfig
-	Email       identifiers.EmailConfig
-	Phone       identifiers.PhoneConfig
-	Confirm     ConfirmConfig
-	Password    PasswordConfig
-	Protection  ProtectionConfig
-	Notify      NotifyConfig
-	Callbacks   CallbacksConfig
-	Development bool
+	Product    string
+	Account    AccountConfig
+	Session    SessionConfig
+	Username   UsernameConfig
+	Email      identifiers.EmailConfig
+	Phone      identifiers.PhoneConfig
+	Confirm    ConfirmConfig
+	Password   PasswordConfig
+	Protection ProtectionConfig
+	Notify     NotifyConfig
+	Callbacks  CallbacksConfig
 }
 
 // AccountConfig is how people come to an account and into it.
@@ -116,8 +115,10 @@ type LaneConfig struct {
 
 // NotifyConfig is how messages look and by whom they are sent.
 type NotifyConfig struct {
-	// Mail and SMS send messages; nil: none can be asked for.
-	Mail, SMS notify.Sender
+	// Mail sends mails; nil: none can be asked for.
+	Mail notify.Sender
+	// SupportURL is where people tell that something is wrong: notices name it. "" means that they name no place.
+	SupportURL string
 	// Templates override the built-in texts, file by file.
 	Templates fs.FS
 	// Language is that of users who chose none; "" means "en".

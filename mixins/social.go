@@ -7,6 +7,7 @@ import (
 
 	"github.com/roster-go/roster"
 	"github.com/roster-go/roster/callbacks"
+	"github.com/roster-go/roster/identifiers"
 	"github.com/roster-go/roster/internal/jsontext"
 	"github.com/roster-go/roster/notify"
 )
@@ -23,7 +24,7 @@ func (m CRUD[U]) LinkSocial(ctx context.Context, id roster.ID, account roster.So
 		return err
 	}
 	return c.Store.Transact(ctx, func(ctx context.Context) error {
-		u, err := c.lockJudged(ctx, updateUsers, id)
+		u, err := c.lockJudged(ctx, roster.PermissionUpdateUsers, id)
 		if err != nil {
 			return err
 		}
@@ -58,7 +59,7 @@ func (m CRUD[U]) UnlinkSocial(ctx context.Context, id roster.ID, provider, subje
 		return err
 	}
 	return c.Store.Transact(ctx, func(ctx context.Context) error {
-		u, err := c.lockJudged(ctx, updateUsers, id)
+		u, err := c.lockJudged(ctx, roster.PermissionUpdateUsers, id)
 		if err != nil {
 			return err
 		}
@@ -110,12 +111,17 @@ func (m CRUD[U]) ListSocial(ctx context.Context, id roster.ID) ([]roster.SocialA
 	if err != nil {
 		return nil, err
 	}
-	if _, err := c.judge(ctx, readUsers, id); err != nil {
+	if _, err := c.judge(ctx, roster.PermissionReadUsers, id); err != nil {
 		return nil, err
 	}
 	list, err := c.Store.ListSocial(ctx, id)
 	if err == nil && len(list) == 0 {
 		_, err = c.Self.Get(ctx, id) // no links, or no such user
+	}
+	if actor := roster.ActorFrom(ctx); !nested(ctx) && !actor.Trusted() && actor.ID != id {
+		for i := range list {
+			list[i].Subject = identifiers.MaskText(list[i].Subject)
+		}
 	}
 	return list, err
 }

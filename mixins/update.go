@@ -17,7 +17,7 @@ func (m CRUD[U]) Update(ctx context.Context, id roster.ID, fn func(user U) error
 	}
 	o := roster.UpdateOptionsOf(options...)
 	err = c.Store.Transact(ctx, func(ctx context.Context) error {
-		old, err := c.lockJudged(ctx, updateUsers, id)
+		old, err := c.lockJudged(ctx, roster.PermissionUpdateUsers, id)
 		if err != nil {
 			return err
 		}

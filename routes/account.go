@@ -8,8 +8,8 @@ import (
 	"github.com/roster-go/roster"
 )
 
-// AccountRepo is what the endpoints of people's own accounts call.
-type AccountRepo[U roster.Model] interface {
+// accountRepo is what the endpoints of people's own accounts call.
+type accountRepo[U roster.Model] interface {
 	Decode(ctx context.Context, document json.RawMessage, w roster.Writer) (U, error)
 	Register(ctx context.Context, user U, password roster.Secret, options ...roster.RegisterOption) (U, *roster.TokenPair, error)
 	Login(ctx context.Context, credentials roster.Credentials) (roster.Login[U], error)
@@ -19,7 +19,7 @@ type AccountRepo[U roster.Model] interface {
 }
 
 // accountEndpoints are HTTP-101 to HTTP-103, HTTP-107 and HTTP-108.
-func accountEndpoints[U roster.Model](repo AccountRepo[U], v *view[U]) []endpoint {
+func accountEndpoints[U roster.Model](repo accountRepo[U], v *view[U]) []endpoint {
 	a := account[U]{repo, v}
 	return []endpoint{
 		{name: "register", method: http.MethodPost, path: "/register", auth: AuthNone, handle: a.register},
@@ -31,7 +31,7 @@ func accountEndpoints[U roster.Model](repo AccountRepo[U], v *view[U]) []endpoin
 }
 
 type account[U roster.Model] struct {
-	repo AccountRepo[U]
+	repo accountRepo[U]
 	view *view[U]
 }
 

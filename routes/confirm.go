@@ -7,14 +7,14 @@ import (
 	"github.com/roster-go/roster"
 )
 
-// ConfirmRepo is what the endpoints of proving contacts call.
-type ConfirmRepo[U roster.Model] interface {
+// confirmRepo is what the endpoints of proving contacts call.
+type confirmRepo[U roster.Model] interface {
 	RequestEmailConfirmation(ctx context.Context, id roster.ID) error
 	ConfirmEmail(ctx context.Context, token roster.Secret) (U, error)
 }
 
 // confirmEndpoints are HTTP-121 and HTTP-124.
-func confirmEndpoints[U roster.Model](repo ConfirmRepo[U]) []endpoint {
+func confirmEndpoints[U roster.Model](repo confirmRepo[U]) []endpoint {
 	c := confirm[U]{repo}
 	return []endpoint{
 		{name: "email_confirm_request", method: http.MethodPost, path: "/me/email/confirm", auth: AuthSession, handle: c.request},
@@ -22,7 +22,7 @@ func confirmEndpoints[U roster.Model](repo ConfirmRepo[U]) []endpoint {
 	}
 }
 
-type confirm[U roster.Model] struct{ repo ConfirmRepo[U] }
+type confirm[U roster.Model] struct{ repo confirmRepo[U] }
 
 func (c confirm[U]) request(ctx context.Context, r *request) (answer, error) {
 	if err := r.body.finish(); err != nil {

@@ -9,10 +9,10 @@ import (
 // UserRepo is what the endpoints for users call.
 type UserRepo[U roster.Model] interface {
 	repoOf
-	AccountRepo[U]
-	SessionRepo
-	ConfirmRepo[U]
-	PasswordRepo[U]
+	accountRepo[U]
+	sessionRepo
+	confirmRepo[U]
+	passwordRepo[U]
 }
 
 func userEndpoints[U roster.Model](repo UserRepo[U], v *view[U]) []endpoint {
@@ -25,8 +25,8 @@ func userEndpoints[U roster.Model](repo UserRepo[U], v *view[U]) []endpoint {
 // AdminRepo is what the endpoints for administrators call.
 type AdminRepo[U roster.Model] interface {
 	repoOf
-	UsersRepo[U]
-	UserSessionsRepo
+	usersRepo[U]
+	userSessionsRepo
 }
 
 func adminEndpoints[U roster.Model](repo AdminRepo[U], v *view[U]) []endpoint {

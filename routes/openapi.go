@@ -32,7 +32,7 @@ func documentEndpoint(m *Mounted) endpoint {
 // adminDocumentEndpoint serves the document of the endpoints for administrators, which is not for everybody.
 func adminDocumentEndpoint(m *Mounted) endpoint {
 	return endpoint{
-		name: "admin_openapi", method: http.MethodGet, path: "/openapi.json", auth: AuthSession, permission: "users:read",
+		name: "admin_openapi", method: http.MethodGet, path: "/openapi.json", auth: AuthSession, permission: roster.PermissionReadUsers,
 		handle: func(_ context.Context, r *request) (answer, error) {
 			return document(r, "application/json; charset=utf-8", cachePrivate, m.openAPI)
 		},

@@ -7,20 +7,20 @@ import (
 	"github.com/roster-go/roster"
 )
 
-// PasswordRepo is what the endpoints of passwords call.
-type PasswordRepo[U roster.Model] interface {
+// passwordRepo is what the endpoints of passwords call.
+type passwordRepo[U roster.Model] interface {
 	SetFirstPassword(ctx context.Context, token, password roster.Secret) (U, error)
 }
 
 // passwordEndpoints are HTTP-119.
-func passwordEndpoints[U roster.Model](repo PasswordRepo[U]) []endpoint {
+func passwordEndpoints[U roster.Model](repo passwordRepo[U]) []endpoint {
 	p := password[U]{repo}
 	return []endpoint{
 		{name: "password_first", method: http.MethodPost, path: "/password/set", auth: AuthNone, mailed: true, handle: p.first},
 	}
 }
 
-type password[U roster.Model] struct{ repo PasswordRepo[U] }
+type password[U roster.Model] struct{ repo passwordRepo[U] }
 
 func (p password[U]) first(ctx context.Context, r *request) (answer, error) {
 	token, chosen := r.body.need("token"), roster.Secret(r.body.need("password"))

@@ -9,8 +9,8 @@ import (
 	"github.com/roster-go/roster"
 )
 
-// SessionRepo is what the endpoints of tokens and sessions call.
-type SessionRepo interface {
+// sessionRepo is what the endpoints of tokens and sessions call.
+type sessionRepo interface {
 	VerifyToken(ctx context.Context, access roster.Secret) (roster.Claims, error)
 	Refresh(ctx context.Context, refresh roster.Secret) (roster.TokenPair, error)
 	Revoke(ctx context.Context, refresh roster.Secret) (time.Time, error)
@@ -21,7 +21,7 @@ type SessionRepo interface {
 }
 
 // sessionEndpoints are HTTP-104 to HTTP-106, HTTP-134 and HTTP-136.
-func sessionEndpoints(repo SessionRepo) []endpoint {
+func sessionEndpoints(repo sessionRepo) []endpoint {
 	s := session{repo}
 	return []endpoint{
 		{name: "token_verify", method: http.MethodPost, path: "/token/verify", auth: AuthNone, handle: s.verify},
@@ -34,7 +34,7 @@ func sessionEndpoints(repo SessionRepo) []endpoint {
 	}
 }
 
-type session struct{ repo SessionRepo }
+type session struct{ repo sessionRepo }
 
 func (s session) verify(ctx context.Context, r *request) (answer, error) {
 	token := r.body.need("token")

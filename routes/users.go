@@ -9,8 +9,8 @@ import (
 	"github.com/roster-go/roster"
 )
 
-// UsersRepo is what the endpoints of managing users call.
-type UsersRepo[U roster.Model] interface {
+// usersRepo is what the endpoints of managing users call.
+type usersRepo[U roster.Model] interface {
 	Decode(ctx context.Context, document json.RawMessage, w roster.Writer) (U, error)
 	Patch(ctx context.Context, user U, document json.RawMessage, w roster.Writer) error
 	Create(ctx context.Context, user U, options ...roster.CreateOption) (U, error)
@@ -27,22 +27,22 @@ type UsersRepo[U roster.Model] interface {
 }
 
 // usersEndpoints are ADMIN-21 to ADMIN-28.
-func usersEndpoints[U roster.Model](repo UsersRepo[U], v *view[U]) []endpoint {
+func usersEndpoints[U roster.Model](repo usersRepo[U], v *view[U]) []endpoint {
 	x := users[U]{repo, v}
 	return []endpoint{
-		{name: "users_list", method: http.MethodGet, path: "/users", auth: AuthSession, permission: "users:read", query: true, handle: x.list},
-		{name: "users_search", method: http.MethodPost, path: "/users/search", auth: AuthSession, permission: "users:read", handle: x.search},
-		{name: "user_create", method: http.MethodPost, path: "/users", auth: AuthSession, permission: "users:create", handle: x.create},
-		{name: "user_lookup", method: http.MethodPost, path: "/users/lookup", auth: AuthSession, permission: "users:read", handle: x.lookup},
-		{name: "user_get", method: http.MethodGet, path: "/users/:id", auth: AuthSession, permission: "users:read", handle: x.get},
-		{name: "user_update", method: http.MethodPatch, path: "/users/:id", auth: AuthSession, permission: "users:update", handle: x.update},
-		{name: "user_delete", method: http.MethodDelete, path: "/users/:id", auth: AuthSession, permission: "users:delete", fresh: true, handle: x.delete},
-		{name: "user_restore", method: http.MethodPost, path: "/users/:id/restore", auth: AuthSession, permission: "users:delete", handle: x.restore},
+		{name: "users_list", method: http.MethodGet, path: "/users", auth: AuthSession, permission: roster.PermissionReadUsers, query: true, handle: x.list},
+		{name: "users_search", method: http.MethodPost, path: "/users/search", auth: AuthSession, permission: roster.PermissionReadUsers, handle: x.search},
+		{name: "user_create", method: http.MethodPost, path: "/users", auth: AuthSession, permission: roster.PermissionCreateUsers, handle: x.create},
+		{name: "user_lookup", method: http.MethodPost, path: "/users/lookup", auth: AuthSession, permission: roster.PermissionReadUsers, handle: x.lookup},
+		{name: "user_get", method: http.MethodGet, path: "/users/:id", auth: AuthSession, permission: roster.PermissionReadUsers, handle: x.get},
+		{name: "user_update", method: http.MethodPatch, path: "/users/:id", auth: AuthSession, permission: roster.PermissionUpdateUsers, handle: x.update},
+		{name: "user_delete", method: http.MethodDelete, path: "/users/:id", auth: AuthSession, permission: roster.PermissionDeleteUsers, fresh: true, handle: x.delete},
+		{name: "user_restore", method: http.MethodPost, path: "/users/:id/restore", auth: AuthSession, permission: roster.PermissionDeleteUsers, handle: x.restore},
 	}
 }
 
 type users[U roster.Model] struct {
-	repo UsersRepo[U]
+	repo usersRepo[U]
 	view *view[U]
 }
 

@@ -7,25 +7,24 @@ import (
 	"github.com/roster-go/roster"
 )
 
-// UserSessionsRepo is what the endpoints of other users' sessions call.
-type UserSessionsRepo interface {
+// userSessionsRepo is what the endpoints of other users' sessions call.
+type userSessionsRepo interface {
 	ListSessions(ctx context.Context, id roster.ID) ([]roster.Session, error)
 	RevokeSession(ctx context.Context, id, session roster.ID) error
 	RevokeSessions(ctx context.Context, id roster.ID) (int, error)
 }
 
 // userSessionsEndpoints are ADMIN-37.
-func userSessionsEndpoints(repo UserSessionsRepo) []endpoint {
+func userSessionsEndpoints(repo userSessionsRepo) []endpoint {
 	x := userSessions{repo}
-	const permission = "users:sessions"
 	return []endpoint{
-		{name: "user_sessions", method: http.MethodGet, path: "/users/:id/sessions", auth: AuthSession, permission: permission, handle: x.list},
-		{name: "user_sessions_revoke_all", method: http.MethodDelete, path: "/users/:id/sessions", auth: AuthSession, permission: permission, handle: x.revokeAll},
-		{name: "user_sessions_revoke", method: http.MethodDelete, path: "/users/:id/sessions/:sid", auth: AuthSession, permission: permission, handle: x.revokeOne},
+		{name: "user_sessions", method: http.MethodGet, path: "/users/:id/sessions", auth: AuthSession, permission: roster.PermissionEndSessions, handle: x.list},
+		{name: "user_sessions_revoke_all", method: http.MethodDelete, path: "/users/:id/sessions", auth: AuthSession, permission: roster.PermissionEndSessions, handle: x.revokeAll},
+		{name: "user_sessions_revoke", method: http.MethodDelete, path: "/users/:id/sessions/:sid", auth: AuthSession, permission: roster.PermissionEndSessions, handle: x.revokeOne},
 	}
 }
 
-type userSessions struct{ repo UserSessionsRepo }
+type userSessions struct{ repo userSessionsRepo }
 
 func (x userSessions) list(ctx context.Context, r *request) (answer, error) {
 	list, err := x.repo.ListSessions(ctx, idOf(r, "id"))

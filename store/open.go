@@ -76,7 +76,7 @@ func openSQLite(path string) (*sqlx.DB, error) {
 // create makes the file of a database, if there is none, for its owner alone: SQLite would let everybody read it, and
 // gives the files beside it the same mode.
 func create(path string) error {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600) //nolint:gosec // the program names it
 	if errors.Is(err, fs.ErrPermission) {
 		return nil // one may be there that can be read alone
 	}

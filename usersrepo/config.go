@@ -89,7 +89,7 @@ func (c Config) withDefaults() Config {
 
 func (c Config) settings() mixins.Settings {
 	return mixins.Settings{
-		BaseURL: c.BaseURL, Product: c.Product, Development: c.Development,
+		BaseURL: c.BaseURL, Product: c.Product,
 		Account: c.Account, Session: c.Session, Username: c.Username, Email: c.Email, Phone: c.Phone, Confirm: c.Confirm,
 		Password: c.Password, Protection: c.Protection, Notify: c.Notify, Callbacks: c.Callbacks,
 	}.WithDefaults()
@@ -113,7 +113,6 @@ func (c Config) check() error {
 	}{
 		{"Cache", c.Cache},
 		{"Notify.Mail", c.Notify.Mail},
-		{"Notify.SMS", c.Notify.SMS},
 		{"Notify.Templates", c.Notify.Templates},
 		{"Password.Hasher", c.Password.Hasher},
 	} {

@@ -36,10 +36,6 @@ type folder struct{ inner fs.FS }
 
 func (f *folder) Open(name string) (fs.File, error) { return f.inner.Open(name) }
 
-type sender func(context.Context, notify.Message) error
-
-func (s sender) Send(ctx context.Context, m notify.Message) error { return s(ctx, m) }
-
 func TestConfig(t *testing.T) {
 	t.Parallel()
 	good, _ := config(t)
@@ -88,11 +84,10 @@ func TestConfig(t *testing.T) {
 		"refuses interfaces that hold nil": {func(c *usersrepo.Config) {
 			c.Cache = (*cache.Memory)(nil)
 			c.Notify.Mail = (*notify.Memory)(nil)
-			c.Notify.SMS = sender(nil)
 			c.Notify.Templates = (*folder)(nil)
 			c.Password.Hasher = (*hasher)(nil)
 		}, []string{
-			"Cache is a nil", "Notify.Mail is a nil", "Notify.SMS is a nil", "Notify.Templates is a nil", "Password.Hasher is a nil",
+			"Cache is a nil", "Notify.Mail is a nil", "Notify.Templates is a nil", "Password.Hasher is a nil",
 		}},
 		"refuses durations out of their bounds": {func(c *usersrepo.Config) {
 			c.Session.AccessTTL, c.Session.RefreshIdle, c.Session.ShortIdle = time.Second, 91*24*time.Hour, time.Second

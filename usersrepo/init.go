@@ -127,9 +127,13 @@ func openStore[U roster.Model](ctx context.Context, cfg Config, plan *mixins.Pla
 		return nil, err
 	}
 	if cfg.AutoMigrate {
-		if err := s.AddColumns(ctx); err != nil {
-			return nil, err
-		}
+		err = s.AddColumns(ctx)
 	}
-	return s, s.Check(ctx)
+	if err == nil {
+		err = s.Check(ctx)
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
 }
