@@ -83,8 +83,7 @@ func (c *Core[U]) stillDue(ctx context.Context, m store.Message) (notify.Outcome
 	if m.LinkHash == nil {
 		return notify.Send, nil
 	}
-	u := c.Plan.New()
-	err := c.Store.GetUser(ctx, store.ByID, *m.UserID, c.Plan.dest(u))
+	u, err := c.load(ctx, *m.UserID)
 	if errors.Is(err, roster.ErrNotFound) || err == nil && (u.Base().Deleted() || u.Base().Banned(c.now())) {
 		return notify.Cancel, nil
 	}

@@ -64,11 +64,10 @@ func (c *Core[U]) rotate(ctx context.Context, token tokens.Refresh) (pair roster
 
 // refreshed reads the user anew, so that the access token says what they may now.
 func (c *Core[U]) refreshed(ctx context.Context, x store.Session, refresh roster.Secret) (roster.TokenPair, error) {
-	u := c.Plan.New()
-	if err := c.Store.GetUser(ctx, store.ByID, x.UserID, c.Plan.dest(u)); err != nil {
+	u, err := c.load(ctx, x.UserID)
+	if err != nil {
 		return roster.TokenPair{}, err
 	}
-	c.Plan.settle(u)
 	return c.pair(ctx, u, x, refresh)
 }
 
@@ -122,11 +121,9 @@ func (c *Core[U]) refreshState(ctx context.Context, id roster.ID) (x store.Sessi
 	if x, err = c.Store.GetSession(ctx, id); err != nil {
 		return x, u, 0, err
 	}
-	u = c.Plan.New()
-	if err := c.Store.GetUser(ctx, store.ByID, x.UserID, c.Plan.dest(u)); err != nil {
+	if u, err = c.load(ctx, x.UserID); err != nil {
 		return x, u, 0, err
 	}
-	c.Plan.settle(u)
 	standing, err := c.Store.GetStanding(ctx, id)
 	return x, u, standing.GlobalEpoch, err
 }
@@ -157,8 +154,8 @@ func (c *Core[U]) reused(ctx context.Context, x store.Session, token tokens.Refr
 		run := c.hooks.TokenReuse.Begin()
 		e := &callbacks.TokenReuse{Event: c.event(ctx), UserID: x.UserID, SID: x.ID, Generation: token.Generation}
 		c.tell(ctx, "AfterTokenReuse", func(ctx context.Context) error { return after(ctx, c, run, e) })
-		u := c.Plan.New()
-		if err := c.Store.GetUser(ctx, store.ByID, x.UserID, c.Plan.dest(u)); err != nil {
+		u, err := c.load(ctx, x.UserID)
+		if err != nil {
 			return err
 		}
 		c.tell(ctx, "Message", func(ctx context.Context) error { return c.notice(ctx, u, notify.TokenReuse, nil) })

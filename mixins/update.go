@@ -2,7 +2,6 @@ package mixins
 
 import (
 	"context"
-	"slices"
 
 	"github.com/roster-go/roster"
 )
@@ -46,16 +45,11 @@ type change[U roster.Model] struct {
 	oldNames  names
 }
 
-// guarded are the fields that Update may not touch: each has its own operation.
-var guarded = []string{
-	"id", "created_at", "updated_at", "last_login_at", "version", "superuser", "permissions", "email_verified_at",
-	"phone_verified_at", "banned_at", "banned_until", "archived_at", "archived_by", "deleted_at", "delete_mode", "epoch",
-}
-
+// refuseGuarded refuses to touch fields of the base user that no document may write: each has an operation of its own.
 func (ch *change[U]) refuseGuarded() error {
 	var faults roster.FieldErrors
 	for _, f := range ch.core.Plan.changed(ch.old, ch.user) {
-		if !f.Custom && slices.Contains(guarded, f.Name) {
+		if !f.Custom && !f.WritableBy(roster.WriterAdmin) {
 			faults.Add(f.Name, roster.ForbiddenField)
 		}
 	}
