@@ -125,7 +125,7 @@ func (s *Store) UpdateUser(ctx context.Context, id roster.ID, set []Assignment, 
 	n, err := s.exec(ctx, template, args...)
 	switch {
 	case err != nil:
-		return s.unwritable(err, columns, args[1:])
+		return s.unwritable(err, columns, args[1:1+len(set)])
 	case n == 0 && len(holds.Hashes) > 0:
 		return errUsernameTaken
 	case n == 0:

@@ -176,6 +176,10 @@ func (s *suite) testHolds(t *testing.T) {
 		hold(t, a, &former.ID, 0)
 		noError(t, rename(t.Context(), other.ID, a.Username))
 	})
+	t.Run("it tells a username that another user has from one that is held", func(t *testing.T) {
+		owner, other := s.user(t), s.user(t)
+		fails(t, rename(t.Context(), other.ID, owner.Username), roster.ErrIdentifierTaken, "username:taken")
+	})
 	t.Run("it lets the former owner have it back", func(t *testing.T) {
 		former, a := s.user(t), name()
 		hold(t, a, &former.ID, time.Minute)
