@@ -177,7 +177,7 @@ func (s *suite) testHolds(t *testing.T) {
 		noError(t, rename(t.Context(), other.ID, a.Username))
 	})
 	t.Run("it tells a username that another user has from one that is held", func(t *testing.T) {
-		owner, other := s.user(t), s.user(t)
+		owner, other := s.user(t, func(a *account) { a.Username = new("Owner") }), s.user(t)
 		fails(t, rename(t.Context(), other.ID, owner.Username), roster.ErrIdentifierTaken, "username:taken")
 	})
 	t.Run("it lets the former owner have it back", func(t *testing.T) {
