@@ -8,11 +8,13 @@ import (
 	"testing"
 
 	"github.com/jmoiron/sqlx"
+	"github.com/labstack/echo/v4"
 
 	"github.com/roster-go/roster"
 	"github.com/roster-go/roster/cache"
 	"github.com/roster-go/roster/callbacks"
 	"github.com/roster-go/roster/rostertest"
+	"github.com/roster-go/roster/routes"
 	"github.com/roster-go/roster/usersrepo"
 )
 
@@ -234,4 +236,16 @@ func TestHOOK_8_TwoRepos(t *testing.T) {
 			same(t, 1, count(t, db, "staff"))
 		})
 	})
+}
+
+// HOOK-7: a repo that Init was not called for is not mounted.
+func TestHOOK_7_NotMounted(t *testing.T) {
+	repo := &usersrepo.UsersRepo[*Person]{}
+	e := echo.New()
+	_, users := routes.User(e.Group("/api"), repo, routes.Config{})
+	_, admins := routes.Admin(e.Group("/admin"), repo, routes.Config{})
+	for _, err := range []error{users, admins} {
+		refused(t, err, roster.ErrNotInitialized)
+	}
+	same(t, 0, len(e.Routes()))
 }

@@ -22,7 +22,8 @@ type Verifier interface {
 
 // RequireUser lets only requests with a live session through, to handlers of the program's own. They find who it is by
 // roster.ActorFrom(c.Request().Context()), and operations called with that context judge by it: the own account, or a
-// permission. A handler that acts for the program itself says roster.AsSystem(ctx).
+// permission. A handler that acts for the program itself says roster.AsSystem(ctx). An error of an operation that a
+// handler returns is answered as the routes would answer it; any other is Echo's.
 func RequireUser(repo Verifier, cfg Config) echo.MiddlewareFunc {
 	return require(repo, cfg, endpoint{name: "require_user", auth: AuthSession})
 }
@@ -36,17 +37,12 @@ func RequirePermission(repo Verifier, permission string, cfg Config) echo.Middle
 func require(repo Verifier, cfg Config, e endpoint) echo.MiddlewareFunc {
 	s := &server{cfg: cfg.withDefaults(), repo: repo}
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		guarded := s.hosted(e, next)
 		return func(c echo.Context) error {
 			r := c.Request()
 			id := requestID(r, c.Response().Header())
-			ctx, err := s.admit(roster.WithActor(r.Context(), s.stranger(r, id)), r, e)
-			if err != nil {
-				setHeaders(c.Response().Header(), id)
-				s.fail(c, e, err)
-				return nil
-			}
-			c.SetRequest(r.WithContext(ctx))
-			return next(c)
+			c.SetRequest(r.WithContext(roster.WithActor(r.Context(), s.stranger(r, id))))
+			return guarded(c)
 		}
 	}
 }

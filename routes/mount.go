@@ -1,6 +1,7 @@
 package routes
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -81,6 +82,9 @@ type repoOf interface {
 func mount[U roster.Model](group *echo.Group, cfg Config, repo repoOf, endpoints func(v *view[U], m *Mounted) []endpoint) (*Mounted, error) {
 	if group == nil || repo == nil {
 		return nil, errors.New("routes: a group and a repo are needed")
+	}
+	if _, err := repo.VerifyToken(context.Background(), ""); errors.Is(err, roster.ErrNotInitialized) {
+		return nil, fmt.Errorf("routes: %w", err)
 	}
 	cfg = cfg.withDefaults()
 	v, err := newView[U](cfg.View)

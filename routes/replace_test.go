@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -128,6 +129,18 @@ func TestReplace(t *testing.T) {
 	t.Run("HTTP-4 leaves its errors to the host", func(t *testing.T) {
 		e, _ := mounted(t, fake{}, routes.Config{Replace: map[string]echo.HandlerFunc{"login": func(echo.Context) error { return errors.New("own") }}})
 		wants(t, ask(t, e, "POST /api/login", "", ""), 500, `{"message":"Internal Server Error"}`)
+	})
+	t.Run("HTTP-4 answers errors of operations, though a handler of the host's returns them", func(t *testing.T) {
+		e, _ := mounted(t, fake{}, routes.Config{Replace: map[string]echo.HandlerFunc{"login": func(echo.Context) error {
+			return fmt.Errorf("own: %w", roster.ErrForbidden)
+		}}})
+		wants(t, ask(t, e, "POST /api/login", "", ""), 403, `"code":"forbidden"`)
+		e.GET("/own", func(echo.Context) error { return roster.ErrNotFound }, routes.RequireUser(gate{}, routes.Config{}))
+		w := ask(t, e, "GET /own", "access", "")
+		wants(t, w, 404, `"code":"not_found"`)
+		if w.Header().Get("Content-Type") != "application/problem+json" || w.Header().Get("X-Request-Id") == "" {
+			t.Errorf("headers %v", w.Header())
+		}
 	})
 	t.Run("HTTP-69 marks it in the document", func(t *testing.T) {
 		if n := bytes.Count(m.OpenAPI(), []byte(`"x-roster-replaced":true`)); n != 2 {

@@ -2,6 +2,7 @@ package routes
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
@@ -27,7 +28,7 @@ type server struct {
 func (s *server) handler(e endpoint) echo.HandlerFunc {
 	inner := s.endpoint(e)
 	if replacement := s.cfg.Replace[e.name]; replacement != nil {
-		inner = s.replaced(e, replacement)
+		inner = s.hosted(e, replacement)
 	}
 	wraps := s.cfg.Wrap[e.name]
 	for _, wrap := range slices.Backward(wraps) {
@@ -123,15 +124,20 @@ func (s *server) handle(c echo.Context, e endpoint) (answer, error) {
 	return e.handle(ctx, r)
 }
 
-// replaced runs a handler of the program's own for those who may use the endpoint.
-func (s *server) replaced(e endpoint, replacement echo.HandlerFunc) echo.HandlerFunc {
+// hosted runs a handler of the program's own for those who may use the endpoint. Errors of operations are answered as
+// everywhere; any other is the host's to answer.
+func (s *server) hosted(e endpoint, own echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		ctx, err := s.admit(c.Request().Context(), c.Request(), e)
-		if err != nil {
-			s.fail(c, e, err)
-			return nil
+		if err == nil {
+			c.SetRequest(c.Request().WithContext(ctx))
+			err = own(c)
+			if _, ours := errors.AsType[*roster.Error](err); !ours || c.Response().Committed {
+				return err
+			}
 		}
-		c.SetRequest(c.Request().WithContext(ctx))
-		return replacement(c)
+		setHeaders(c.Response().Header(), roster.ActorFrom(c.Request().Context()).RequestID)
+		s.fail(c, e, err)
+		return nil
 	}
 }

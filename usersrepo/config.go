@@ -60,7 +60,7 @@ type Config struct {
 	Development bool
 	// Now is the clock; nil: time.Now.
 	Now func() time.Time
-	// Logger is told what nobody else is; nil: silent.
+	// Logger is told what nobody else is, such as errors of On hooks; nil: silent, in Development slog.Default.
 	Logger *slog.Logger
 }
 
@@ -70,6 +70,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
+		if c.Development {
+			c.Logger = slog.Default()
+		}
 	}
 	c.Callbacks.OnTimeout = cmp.Or(c.Callbacks.OnTimeout, 5*time.Second)
 	if !c.Development {
@@ -105,6 +108,7 @@ func (c Config) check() error {
 		}
 	}
 	fault(c.DB == nil, "DB is missing")
+	fault(len(c.Secrets) == 0, `Secrets are missing: secrets.ParseSecrets reads what "roster secret" prints`)
 	mails := !c.Confirm.NoneOnRegister || c.Account.PasswordlessRegistration
 	fault(c.Notify.Mail == nil && mails, "Notify.Mail is missing: registrations are confirmed by mail, unless Confirm.NoneOnRegister")
 	for _, part := range []struct {

@@ -88,7 +88,9 @@ func newParts[U roster.Model](cfg Config, plan *mixins.Plan[U]) (mixins.Parts[U]
 		cfg.Notify.Templates = nil
 	}
 	var errs [4]error
-	p.Secrets, errs[0] = secrets.New(cfg.Secrets)
+	if len(cfg.Secrets) > 0 { // else the check of the configuration tells
+		p.Secrets, errs[0] = secrets.New(cfg.Secrets)
+	}
 	p.Passwords, errs[1] = passwords.New(cfg.Password.Config)
 	p.Identifiers, errs[2] = identifiers.New(identifiers.Config{
 		Username: cfg.Username.UsernameConfig, Email: cfg.Email, Phone: cfg.Phone,

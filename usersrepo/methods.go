@@ -46,6 +46,9 @@ func looksLikeHook(name string) bool {
 }
 
 func nearest(name string, names []string) string {
+	if phase, ok := strings.CutSuffix(name, "Register"); ok && slices.Contains(names, phase+"Create") {
+		return phase + "Create" // registering creates, and has no event of its own
+	}
 	return slices.MinFunc(names, func(a, b string) int { return distance(name, a) - distance(name, b) })
 }
 

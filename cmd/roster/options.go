@@ -100,7 +100,7 @@ var flagNames = strings.NewReplacer(
 	"BaseURL", "--base-url",
 	"Notify.Mail is missing", "--smtp is missing",
 	"Confirm.NoneOnRegister", "confirm.none_on_register in the file of --config",
-	"no secret given", `--secrets is missing ("roster secret" makes one)`,
+	"Secrets are missing: secrets.ParseSecrets reads what", "--secrets is missing:",
 	"Config.Secrets", "--secrets",
 	"store.Migrator.Up", "--dev",
 )
