@@ -105,8 +105,17 @@ func TestCreateSuperuser(t *testing.T) {
 	if status, _, errs := command(t, "correct horse battery\n", args...); status != 1 || !strings.Contains(errs, "email:taken") {
 		t.Errorf("create again: status %d: %s", status, errs)
 	}
-	args[3] = "--email=bob@example.com"
-	if status, _, errs := command(t, "short\n", args...); status != 1 || !strings.Contains(errs, "password:too_short") {
+	// In earnest it wants the secrets, and nothing that only serving needs.
+	_, secret, _ := command(t, "", "secret")
+	args = []string{"user", "create-superuser", "--email=bob@example.com", "--password-stdin", database}
+	if status, _, errs := command(t, "correct horse battery\n", args...); status != 1 || !strings.HasPrefix(strings.TrimSpace(errs), "roster: --secrets is missing") {
+		t.Errorf("create without secrets: status %d: %s", status, errs)
+	}
+	args = append(args, "--secrets="+strings.TrimSpace(secret))
+	if status, _, errs := command(t, "correct horse battery\n", args...); status != 1 || !strings.Contains(errs, "key") {
+		t.Errorf("create with other secrets than those of the database: status %d: %s", status, errs)
+	}
+	if status, _, errs := command(t, "short\n", append(args[:4:4], database, "--dev")...); status != 1 || !strings.Contains(errs, "password:too_short") {
 		t.Errorf("create with a short password: status %d: %s", status, errs)
 	}
 }

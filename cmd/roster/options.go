@@ -39,8 +39,9 @@ type program struct {
 	close   func()
 }
 
-// open makes the repo that the flags, the environment and the file describe; it tells all that is wrong at once.
-func (o *Options) open(ctx context.Context, t terminal) (*program, error) {
+// open makes the repo that the flags, the environment and the file describe, and a command adjusts; it tells all that is
+// wrong at once.
+func (o *Options) open(ctx context.Context, t terminal, adjust func(cfg *usersrepo.Config)) (*program, error) {
 	p := &program{}
 	var closers []func() error
 	p.close = func() {
@@ -83,6 +84,7 @@ func (o *Options) open(ctx context.Context, t terminal) (*program, error) {
 	if o.Dev && o.BaseURL == "" {
 		cfg.BaseURL = "http://" + localhost(o.Addr)
 	}
+	adjust(&cfg)
 	if p.db != nil {
 		p.repo, err = usersrepo.New[*Account](cfg)
 		faults = append(faults, err)

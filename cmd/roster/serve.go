@@ -17,6 +17,7 @@ import (
 	"github.com/roster-go/roster"
 	"github.com/roster-go/roster/cache"
 	"github.com/roster-go/roster/routes"
+	"github.com/roster-go/roster/usersrepo"
 )
 
 // The time limits of the server. A request's own work is bounded by the routes.
@@ -32,7 +33,7 @@ type serveCommand struct{}
 
 // Run serves until ctx ends, and then lets running requests and mails come to their end.
 func (serveCommand) Run(ctx context.Context, o *Options, t terminal) error {
-	p, err := o.open(ctx, t)
+	p, err := o.open(ctx, t, func(*usersrepo.Config) {})
 	if err != nil {
 		return err
 	}

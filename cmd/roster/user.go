@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/roster-go/roster"
 	"github.com/roster-go/roster/secrets"
+	"github.com/roster-go/roster/usersrepo"
 )
 
 type userCommand struct {
@@ -32,7 +34,7 @@ func (c createSuperuser) Run(ctx context.Context, o *Options, t terminal) error 
 		return fmt.Errorf("read the password: %w", err)
 	}
 	password := roster.Secret(strings.TrimRight(line, "\r\n"))
-	p, err := o.open(ctx, t)
+	p, err := o.open(ctx, t, sendsNothing)
 	if err != nil {
 		return err
 	}
@@ -49,6 +51,14 @@ func (c createSuperuser) Run(ctx context.Context, o *Options, t terminal) error 
 	}
 	_, err = fmt.Fprintln(t.out, user.ID)
 	return err
+}
+
+// sendsNothing asks for none of the settings that mails want.
+func sendsNothing(cfg *usersrepo.Config) {
+	cfg.BaseURL = cmp.Or(cfg.BaseURL, "https://localhost")
+	if cfg.Notify.Mail == nil {
+		cfg.Confirm.NoneOnRegister, cfg.Account.PasswordlessRegistration = true, false
+	}
 }
 
 type secretCommand struct {
