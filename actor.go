@@ -18,6 +18,9 @@ const (
 	ActorImport ActorKind = "import"
 )
 
+// MaxReason is the longest reason that an administrator may give, in characters.
+const MaxReason = 500
+
 // Actor is who asks: put into the context by the routes and by the command line, judged by the operations, and
 // carried by every event.
 type Actor struct {
@@ -34,7 +37,7 @@ type Actor struct {
 	RequestID string
 
 	OnBehalfOf ID     // who asked, where AsSystem has the program act in their stead
-	Reason     string // what an administrator gave as reason
+	Reason     string // what an administrator gave as reason; MaxReason characters at most
 }
 
 // Trusted reports whether the actor is the program itself: it may do everything.

@@ -36,7 +36,10 @@ func (p Permissions) Covers(name string) bool {
 			return true
 		}
 		above, wild := strings.CutSuffix(held, "*")
-		if wild && (strings.HasPrefix(name, above) || name == strings.TrimRight(above, ":.")) {
+		if !wild || !strings.ContainsAny(above[len(above)-1:], ":.") {
+			continue
+		}
+		if strings.HasPrefix(name, above) || name == above[:len(above)-1] {
 			return true
 		}
 	}

@@ -209,48 +209,10 @@ func kindOf(t reflect.Type) (kind store.ColumnKind, nullable bool) {
 func (p *Plan[U]) Columns() []store.Column {
 	list := make([]store.Column, len(p.fields))
 	for i, f := range p.fields {
-		list[i] = store.Column{Name: f.Column, Field: f.Name, Custom: f.Custom, Nullable: f.nullable, SQLType: f.sqlType}
+		list[i] = store.Column{Name: f.Column, Field: f.Name, Custom: f.Custom, Nullable: f.nullable,
+			SQLType: store.ColumnType(f.kind, f.nullable, f.Type == bytesType)}
 	}
 	return list
-}
-
-var sqlTypes = map[store.ColumnKind]struct{ postgres, sqlite, zero string }{
-	store.TextColumn:  {"text", "text", "''"},
-	store.IntColumn:   {"bigint", "integer", "0"},
-	store.FloatColumn: {"double precision", "real", "0"},
-	store.BoolColumn:  {"boolean", "boolean", "false"},
-	store.TimeColumn:  {"timestamptz", "TIMESTAMP", ""},
-	store.IDColumn:    {"uuid", "text", ""},
-}
-
-func (f field) sqlType(d store.Dialect) string {
-	types := sqlTypes[f.kind]
-	text := types.postgres
-	if d == store.SQLite {
-		text = types.sqlite
-	}
-	if f.Type == bytesType {
-		text = map[store.Dialect]string{store.PostgreSQL: "bytea", store.SQLite: "blob"}[d]
-	}
-	switch {
-	case f.nullable:
-	case types.zero != "":
-		text += " NOT NULL DEFAULT " + types.zero
-	default:
-		text += " NOT NULL DEFAULT " + zeroDefault(f.kind, d)
-	}
-	return text
-}
-
-func zeroDefault(kind store.ColumnKind, d store.Dialect) string {
-	switch {
-	case kind == store.IDColumn:
-		return "'00000000-0000-0000-0000-000000000000'"
-	case d == store.SQLite:
-		return "-62135596800000000" // the zero time.Time in microseconds
-	default:
-		return "'0001-01-01 00:00:00+00'"
-	}
 }
 
 // New returns an empty user.

@@ -232,16 +232,13 @@ func (x users[U]) delete(ctx context.Context, r *request) (answer, error) {
 	return noContent()
 }
 
-// maxReason is the longest reason of an administrator, in characters.
-const maxReason = 500
-
 // withReason puts what an administrator gives as reason into the record.
 func withReason(ctx context.Context, m *members) context.Context {
 	reason := m.text("reason")
 	if reason == nil {
 		return ctx
 	}
-	if utf8.RuneCountInString(*reason) > maxReason {
+	if utf8.RuneCountInString(*reason) > roster.MaxReason {
 		m.fault("reason", roster.TooLong)
 		return ctx
 	}
