@@ -23,7 +23,7 @@ func TestPermissionsCover(t *testing.T) {
 		if got := held.Covers(name); got != want {
 			t.Errorf("covers %q: %t, want %t", name, got, want)
 		}
-		if !roster.NewPermissions("*").Covers(name) || (roster.Permissions)(nil).Covers(name) {
+		if !roster.NewPermissions("*").Covers(name) || roster.Permissions(nil).Covers(name) {
 			t.Errorf("%q: * covers all, an empty list nothing", name)
 		}
 	}

@@ -209,8 +209,10 @@ func kindOf(t reflect.Type) (kind store.ColumnKind, nullable bool) {
 func (p *Plan[U]) Columns() []store.Column {
 	list := make([]store.Column, len(p.fields))
 	for i, f := range p.fields {
-		list[i] = store.Column{Name: f.Column, Field: f.Name, Custom: f.Custom, Nullable: f.nullable,
-			SQLType: store.ColumnType(f.kind, f.nullable, f.Type == bytesType)}
+		list[i] = store.Column{
+			Name: f.Column, Field: f.Name, Custom: f.Custom, Nullable: f.nullable,
+			SQLType: store.ColumnType(f.kind, f.nullable, f.Type == bytesType),
+		}
 	}
 	return list
 }
