@@ -33,6 +33,9 @@ const (
 	CodeNotFound           Code = "not_found"
 	CodeIdentifierTaken    Code = "identifier_taken"
 	CodePasswordAlreadySet Code = "password_already_set"
+	CodePasswordNotSet     Code = "password_not_set"
+	CodeSameValue          Code = "same_value"
+	CodeInvalidCode        Code = "invalid_code" // a one-time code that is none
 	CodeAlreadyConfirmed   Code = "already_confirmed"
 	CodeLastSuperuser      Code = "last_superuser"
 	CodeLastCredential     Code = "last_credential"
@@ -90,6 +93,9 @@ var (
 	ErrRegistrationClosed = &Error{Code: CodeRegistrationClosed}
 	ErrIdentifierTaken    = &Error{Code: CodeIdentifierTaken}
 	ErrPasswordAlreadySet = &Error{Code: CodePasswordAlreadySet}
+	ErrPasswordNotSet     = &Error{Code: CodePasswordNotSet}
+	ErrSameValue          = &Error{Code: CodeSameValue}
+	ErrInvalidCode        = &Error{Code: CodeInvalidCode}
 	ErrAlreadyConfirmed   = &Error{Code: CodeAlreadyConfirmed}
 	ErrLastSuperuser      = &Error{Code: CodeLastSuperuser}
 	ErrLastCredential     = &Error{Code: CodeLastCredential}

@@ -7,4 +7,7 @@ type PasswordKind string
 const (
 	PasswordCreated PasswordKind = "created" // with the user
 	PasswordFirst   PasswordKind = "first"   // by a first-password link
+	PasswordSet     PasswordKind = "set"     // where there was none, or over another by trusted code
+	PasswordChanged PasswordKind = "change"  // by the old one
+	PasswordReset   PasswordKind = "reset"   // by a reset link
 )

@@ -10,11 +10,22 @@ import (
 
 // The permissions that Roster's own operations ask of those who are neither superusers nor the program itself.
 const (
-	PermissionReadUsers   = "users:read"
-	PermissionCreateUsers = "users:create"
-	PermissionUpdateUsers = "users:update"
-	PermissionDeleteUsers = "users:delete"
-	PermissionEndSessions = "users:sessions"
+	PermissionReadUsers       = "users:read"
+	PermissionCreateUsers     = "users:create"
+	PermissionUpdateUsers     = "users:update"
+	PermissionDeleteUsers     = "users:delete"
+	PermissionEndSessions     = "users:sessions"
+	PermissionBan             = "users:ban"
+	PermissionKick            = "users:kick"
+	PermissionArchive         = "users:archive"
+	PermissionGrant           = "users:permissions"
+	PermissionSendCredentials = "users:credentials" // send reset links and confirmations, set proof marks
+	PermissionReadBlackout    = "blackout:read"
+	PermissionReadLockouts    = "lockouts:read"
+	PermissionClearLockouts   = "lockouts:clear"
+	PermissionReadAudit       = "audit:read"
+	PermissionReadMessages    = "messages:read"
+	PermissionRetryMessages   = "messages:retry"
 )
 
 // Permissions is a user's list of permissions, sorted and without doubles. It is kept as a JSON array, since a

@@ -44,3 +44,15 @@ const (
 	FailedVetoed      LoginFailure = "vetoed"
 	FailedBackend     LoginFailure = "backend"
 )
+
+// LockoutKind tells what is locked.
+type LockoutKind string
+
+// The things that are locked.
+const (
+	LockoutAddress    LockoutKind = "address"
+	LockoutIdentifier LockoutKind = "identifier"
+	LockoutPair       LockoutKind = "pair" // an identifier from an address
+	LockoutDevice     LockoutKind = "device"
+	LockoutAccount    LockoutKind = "account" // its password is closed
+)

@@ -99,6 +99,10 @@ const (
 	RevokedByPassword RevokeReason = "password"
 	RevokedByReuse    RevokeReason = "reuse"
 	RevokedByEviction RevokeReason = "evicted"
+	RevokedByBan      RevokeReason = "ban"
+	RevokedByKick     RevokeReason = "kick"
+	RevokedByArchive  RevokeReason = "archive"
+	RevokedByContact  RevokeReason = "contact" // a change of contact was taken back
 	RevokedByAdmin    RevokeReason = "admin"
 	RevokedByState    RevokeReason = "state" // the user may not have a session any more
 )

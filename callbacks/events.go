@@ -80,8 +80,10 @@ type ContactStep string
 
 // The steps of a change of contact.
 const (
-	ContactChanged ContactStep = "changed"
-	ContactRemoved ContactStep = "removed"
+	ContactChanged   ContactStep = "changed"
+	ContactRemoved   ContactStep = "removed"
+	ContactCancelled ContactStep = "cancelled" // a change that was asked for will not happen
+	ContactReverted  ContactStep = "reverted"  // a change that had happened was undone
 )
 
 // ContactChange tells that the value of a contact changes.
@@ -101,10 +103,21 @@ type ConfirmedBy string
 const (
 	ByLink          ConfirmedBy = "link"
 	ByFirstPassword ConfirmedBy = "first_password"
+	ByReset         ConfirmedBy = "reset"
+	ByCode          ConfirmedBy = "code"
+	ByAdmin         ConfirmedBy = "admin"
 )
 
 // EmailConfirm tells that an e-mail address was proven to be the user's.
 type EmailConfirm[U any] struct {
+	Event
+	User    U
+	Address string
+	By      ConfirmedBy
+}
+
+// PhoneConfirm tells that a phone number was proven to be the user's.
+type PhoneConfirm[U any] struct {
 	Event
 	User    U
 	Address string
@@ -123,7 +136,9 @@ type PasswordRequestKind string
 
 // The kinds of requested links.
 const (
-	RequestFirst PasswordRequestKind = "first" // to set a first password
+	RequestFirst      PasswordRequestKind = "first"      // to set a first password
+	RequestReset      PasswordRequestKind = "reset"      // to set another
+	RequestActivation PasswordRequestKind = "activation" // to prove the contact first
 )
 
 // PasswordResetRequest tells that a link was made by which a password can be set.
@@ -160,6 +175,80 @@ type Logout struct {
 	SID    roster.ID
 }
 
+// Archive tells that an account was put aside.
+type Archive[U any] struct {
+	Event
+	User   U
+	By     roster.ArchivedBy
+	Reason string
+}
+
+// Unarchive tells that an account is back in use.
+type Unarchive[U any] struct {
+	Event
+	User   U
+	By     UnarchivedBy
+	Reason string
+}
+
+// UnarchivedBy tells what brought an account back.
+type UnarchivedBy string
+
+// The ways back.
+const (
+	UnarchivedByLogin UnarchivedBy = "login"
+	UnarchivedByAdmin UnarchivedBy = "admin"
+)
+
+// Ban tells that a user is banned, or banned otherwise than before. Before may change Ban.
+type Ban[U any] struct {
+	Event
+	User U
+	Ban  roster.Ban
+	// Changed says that the user was banned before: reason, note or end are new.
+	Changed bool
+}
+
+// Unban tells that a ban was lifted. Ban is what it was.
+type Unban[U any] struct {
+	Event
+	User U
+	Ban  roster.Ban
+}
+
+// Kick tells that all sessions of a user were ended by somebody.
+type Kick struct {
+	Event
+	UserID   roster.ID
+	Sessions int // 0 in Before
+}
+
+// BlackoutAction tells what happened to the blackout.
+type BlackoutAction string
+
+// The things that happen to a blackout.
+const (
+	BlackoutSet     BlackoutAction = "set"
+	BlackoutDeleted BlackoutAction = "delete"
+)
+
+// Blackout tells that all tokens of all users were ended, or that the record of it is gone. Before may change Blackout.
+type Blackout struct {
+	Event
+	Action   BlackoutAction
+	Blackout roster.Blackout
+}
+
+// PermissionsChange tells that a user holds other permissions, or became a superuser or ceased to be one. Before may
+// change New.
+type PermissionsChange[U any] struct {
+	Event
+	User           U
+	Old, New       roster.Permissions
+	Added, Removed roster.Permissions
+	Superuser      *bool // nil: it stays
+}
+
 // SessionRevoke tells that sessions were ended by one operation.
 type SessionRevoke struct {
 	Event
@@ -174,6 +263,17 @@ type TokenReuse struct {
 	UserID     roster.ID
 	SID        roster.ID
 	Generation int64
+}
+
+// Lockout tells that guessing was stopped: an address was locked, a login string or device has to wait, or the password
+// of an account was closed.
+type Lockout struct {
+	Event
+	Kind     roster.LockoutKind
+	UserID   *roster.ID
+	Subject  string // masked
+	Failures int
+	Until    *time.Time // nil: until it is opened again
 }
 
 // Message tells that a mail or SMS is about to be queued. Before may change Language, Subject, Data, Headers and

@@ -14,13 +14,22 @@ type Set[U any] struct {
 	UsernameChange       Point[UsernameChange[U]]
 	ContactChange        Point[ContactChange[U]]
 	EmailConfirm         Point[EmailConfirm[U]]
+	PhoneConfirm         Point[PhoneConfirm[U]]
 	PasswordChange       Point[PasswordChange[U]]
 	PasswordResetRequest Point[PasswordResetRequest[U]]
 	Login                Point[Login[U]]
 	LoginFailed          Notice[LoginFailed]
 	Logout               Point[Logout]
+	Archive              Point[Archive[U]]
+	Unarchive            Point[Unarchive[U]]
+	Ban                  Point[Ban[U]]
+	Unban                Point[Unban[U]]
+	Kick                 Point[Kick]
+	Blackout             Point[Blackout]
+	PermissionsChange    Point[PermissionsChange[U]]
 	SessionRevoke        Notice[SessionRevoke]
 	TokenReuse           Notice[TokenReuse]
+	Lockout              Notice[Lockout]
 	Message              Point[Message[U]]
 }
 
@@ -63,6 +72,10 @@ type Lifecycle[U any] interface {
 	AfterEmailConfirm(ctx context.Context, e *EmailConfirm[U]) error
 	OnEmailConfirm(ctx context.Context, e *EmailConfirm[U]) error
 
+	BeforePhoneConfirm(ctx context.Context, e *PhoneConfirm[U]) error
+	AfterPhoneConfirm(ctx context.Context, e *PhoneConfirm[U]) error
+	OnPhoneConfirm(ctx context.Context, e *PhoneConfirm[U]) error
+
 	BeforePasswordChange(ctx context.Context, e *PasswordChange[U]) error
 	AfterPasswordChange(ctx context.Context, e *PasswordChange[U]) error
 	OnPasswordChange(ctx context.Context, e *PasswordChange[U]) error
@@ -82,11 +95,42 @@ type Lifecycle[U any] interface {
 	AfterLogout(ctx context.Context, e *Logout) error
 	OnLogout(ctx context.Context, e *Logout) error
 
+	BeforeArchive(ctx context.Context, e *Archive[U]) error
+	AfterArchive(ctx context.Context, e *Archive[U]) error
+	OnArchive(ctx context.Context, e *Archive[U]) error
+
+	BeforeUnarchive(ctx context.Context, e *Unarchive[U]) error
+	AfterUnarchive(ctx context.Context, e *Unarchive[U]) error
+	OnUnarchive(ctx context.Context, e *Unarchive[U]) error
+
+	BeforeBan(ctx context.Context, e *Ban[U]) error
+	AfterBan(ctx context.Context, e *Ban[U]) error
+	OnBan(ctx context.Context, e *Ban[U]) error
+
+	BeforeUnban(ctx context.Context, e *Unban[U]) error
+	AfterUnban(ctx context.Context, e *Unban[U]) error
+	OnUnban(ctx context.Context, e *Unban[U]) error
+
+	BeforeKick(ctx context.Context, e *Kick) error
+	AfterKick(ctx context.Context, e *Kick) error
+	OnKick(ctx context.Context, e *Kick) error
+
+	BeforeBlackout(ctx context.Context, e *Blackout) error
+	AfterBlackout(ctx context.Context, e *Blackout) error
+	OnBlackout(ctx context.Context, e *Blackout) error
+
+	BeforePermissionsChange(ctx context.Context, e *PermissionsChange[U]) error
+	AfterPermissionsChange(ctx context.Context, e *PermissionsChange[U]) error
+	OnPermissionsChange(ctx context.Context, e *PermissionsChange[U]) error
+
 	AfterSessionRevoke(ctx context.Context, e *SessionRevoke) error
 	OnSessionRevoke(ctx context.Context, e *SessionRevoke) error
 
 	AfterTokenReuse(ctx context.Context, e *TokenReuse) error
 	OnTokenReuse(ctx context.Context, e *TokenReuse) error
+
+	AfterLockout(ctx context.Context, e *Lockout) error
+	OnLockout(ctx context.Context, e *Lockout) error
 
 	BeforeMessage(ctx context.Context, e *Message[U]) error
 	AfterMessage(ctx context.Context, e *Message[U]) error

@@ -86,6 +86,15 @@ func (Nop[U]) AfterEmailConfirm(context.Context, *EmailConfirm[U]) error { retur
 // OnEmailConfirm implements Lifecycle.
 func (Nop[U]) OnEmailConfirm(context.Context, *EmailConfirm[U]) error { return nil }
 
+// BeforePhoneConfirm implements Lifecycle.
+func (Nop[U]) BeforePhoneConfirm(context.Context, *PhoneConfirm[U]) error { return nil }
+
+// AfterPhoneConfirm implements Lifecycle.
+func (Nop[U]) AfterPhoneConfirm(context.Context, *PhoneConfirm[U]) error { return nil }
+
+// OnPhoneConfirm implements Lifecycle.
+func (Nop[U]) OnPhoneConfirm(context.Context, *PhoneConfirm[U]) error { return nil }
+
 // BeforePasswordChange implements Lifecycle.
 func (Nop[U]) BeforePasswordChange(context.Context, *PasswordChange[U]) error { return nil }
 
@@ -128,6 +137,69 @@ func (Nop[U]) AfterLogout(context.Context, *Logout) error { return nil }
 // OnLogout implements Lifecycle.
 func (Nop[U]) OnLogout(context.Context, *Logout) error { return nil }
 
+// BeforeArchive implements Lifecycle.
+func (Nop[U]) BeforeArchive(context.Context, *Archive[U]) error { return nil }
+
+// AfterArchive implements Lifecycle.
+func (Nop[U]) AfterArchive(context.Context, *Archive[U]) error { return nil }
+
+// OnArchive implements Lifecycle.
+func (Nop[U]) OnArchive(context.Context, *Archive[U]) error { return nil }
+
+// BeforeUnarchive implements Lifecycle.
+func (Nop[U]) BeforeUnarchive(context.Context, *Unarchive[U]) error { return nil }
+
+// AfterUnarchive implements Lifecycle.
+func (Nop[U]) AfterUnarchive(context.Context, *Unarchive[U]) error { return nil }
+
+// OnUnarchive implements Lifecycle.
+func (Nop[U]) OnUnarchive(context.Context, *Unarchive[U]) error { return nil }
+
+// BeforeBan implements Lifecycle.
+func (Nop[U]) BeforeBan(context.Context, *Ban[U]) error { return nil }
+
+// AfterBan implements Lifecycle.
+func (Nop[U]) AfterBan(context.Context, *Ban[U]) error { return nil }
+
+// OnBan implements Lifecycle.
+func (Nop[U]) OnBan(context.Context, *Ban[U]) error { return nil }
+
+// BeforeUnban implements Lifecycle.
+func (Nop[U]) BeforeUnban(context.Context, *Unban[U]) error { return nil }
+
+// AfterUnban implements Lifecycle.
+func (Nop[U]) AfterUnban(context.Context, *Unban[U]) error { return nil }
+
+// OnUnban implements Lifecycle.
+func (Nop[U]) OnUnban(context.Context, *Unban[U]) error { return nil }
+
+// BeforeKick implements Lifecycle.
+func (Nop[U]) BeforeKick(context.Context, *Kick) error { return nil }
+
+// AfterKick implements Lifecycle.
+func (Nop[U]) AfterKick(context.Context, *Kick) error { return nil }
+
+// OnKick implements Lifecycle.
+func (Nop[U]) OnKick(context.Context, *Kick) error { return nil }
+
+// BeforeBlackout implements Lifecycle.
+func (Nop[U]) BeforeBlackout(context.Context, *Blackout) error { return nil }
+
+// AfterBlackout implements Lifecycle.
+func (Nop[U]) AfterBlackout(context.Context, *Blackout) error { return nil }
+
+// OnBlackout implements Lifecycle.
+func (Nop[U]) OnBlackout(context.Context, *Blackout) error { return nil }
+
+// BeforePermissionsChange implements Lifecycle.
+func (Nop[U]) BeforePermissionsChange(context.Context, *PermissionsChange[U]) error { return nil }
+
+// AfterPermissionsChange implements Lifecycle.
+func (Nop[U]) AfterPermissionsChange(context.Context, *PermissionsChange[U]) error { return nil }
+
+// OnPermissionsChange implements Lifecycle.
+func (Nop[U]) OnPermissionsChange(context.Context, *PermissionsChange[U]) error { return nil }
+
 // AfterSessionRevoke implements Lifecycle.
 func (Nop[U]) AfterSessionRevoke(context.Context, *SessionRevoke) error { return nil }
 
@@ -139,6 +211,12 @@ func (Nop[U]) AfterTokenReuse(context.Context, *TokenReuse) error { return nil }
 
 // OnTokenReuse implements Lifecycle.
 func (Nop[U]) OnTokenReuse(context.Context, *TokenReuse) error { return nil }
+
+// AfterLockout implements Lifecycle.
+func (Nop[U]) AfterLockout(context.Context, *Lockout) error { return nil }
+
+// OnLockout implements Lifecycle.
+func (Nop[U]) OnLockout(context.Context, *Lockout) error { return nil }
 
 // BeforeMessage implements Lifecycle.
 func (Nop[U]) BeforeMessage(context.Context, *Message[U]) error { return nil }

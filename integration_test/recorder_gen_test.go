@@ -400,6 +400,18 @@ func (w *witness[U]) OnEmailConfirm(ctx context.Context, e *callbacks.EmailConfi
 	return w.hear(ctx, "OnEmailConfirm", e)
 }
 
+func (w *witness[U]) BeforePhoneConfirm(ctx context.Context, e *callbacks.PhoneConfirm[U]) error {
+	return w.hear(ctx, "BeforePhoneConfirm", e)
+}
+
+func (w *witness[U]) AfterPhoneConfirm(ctx context.Context, e *callbacks.PhoneConfirm[U]) error {
+	return w.hear(ctx, "AfterPhoneConfirm", e)
+}
+
+func (w *witness[U]) OnPhoneConfirm(ctx context.Context, e *callbacks.PhoneConfirm[U]) error {
+	return w.hear(ctx, "OnPhoneConfirm", e)
+}
+
 func (w *witness[U]) BeforePasswordChange(ctx context.Context, e *callbacks.PasswordChange[U]) error {
 	return w.hear(ctx, "BeforePasswordChange", e)
 }
@@ -456,6 +468,90 @@ func (w *witness[U]) OnLogout(ctx context.Context, e *callbacks.Logout) error {
 	return w.hear(ctx, "OnLogout", e)
 }
 
+func (w *witness[U]) BeforeArchive(ctx context.Context, e *callbacks.Archive[U]) error {
+	return w.hear(ctx, "BeforeArchive", e)
+}
+
+func (w *witness[U]) AfterArchive(ctx context.Context, e *callbacks.Archive[U]) error {
+	return w.hear(ctx, "AfterArchive", e)
+}
+
+func (w *witness[U]) OnArchive(ctx context.Context, e *callbacks.Archive[U]) error {
+	return w.hear(ctx, "OnArchive", e)
+}
+
+func (w *witness[U]) BeforeUnarchive(ctx context.Context, e *callbacks.Unarchive[U]) error {
+	return w.hear(ctx, "BeforeUnarchive", e)
+}
+
+func (w *witness[U]) AfterUnarchive(ctx context.Context, e *callbacks.Unarchive[U]) error {
+	return w.hear(ctx, "AfterUnarchive", e)
+}
+
+func (w *witness[U]) OnUnarchive(ctx context.Context, e *callbacks.Unarchive[U]) error {
+	return w.hear(ctx, "OnUnarchive", e)
+}
+
+func (w *witness[U]) BeforeBan(ctx context.Context, e *callbacks.Ban[U]) error {
+	return w.hear(ctx, "BeforeBan", e)
+}
+
+func (w *witness[U]) AfterBan(ctx context.Context, e *callbacks.Ban[U]) error {
+	return w.hear(ctx, "AfterBan", e)
+}
+
+func (w *witness[U]) OnBan(ctx context.Context, e *callbacks.Ban[U]) error {
+	return w.hear(ctx, "OnBan", e)
+}
+
+func (w *witness[U]) BeforeUnban(ctx context.Context, e *callbacks.Unban[U]) error {
+	return w.hear(ctx, "BeforeUnban", e)
+}
+
+func (w *witness[U]) AfterUnban(ctx context.Context, e *callbacks.Unban[U]) error {
+	return w.hear(ctx, "AfterUnban", e)
+}
+
+func (w *witness[U]) OnUnban(ctx context.Context, e *callbacks.Unban[U]) error {
+	return w.hear(ctx, "OnUnban", e)
+}
+
+func (w *witness[U]) BeforeKick(ctx context.Context, e *callbacks.Kick) error {
+	return w.hear(ctx, "BeforeKick", e)
+}
+
+func (w *witness[U]) AfterKick(ctx context.Context, e *callbacks.Kick) error {
+	return w.hear(ctx, "AfterKick", e)
+}
+
+func (w *witness[U]) OnKick(ctx context.Context, e *callbacks.Kick) error {
+	return w.hear(ctx, "OnKick", e)
+}
+
+func (w *witness[U]) BeforeBlackout(ctx context.Context, e *callbacks.Blackout) error {
+	return w.hear(ctx, "BeforeBlackout", e)
+}
+
+func (w *witness[U]) AfterBlackout(ctx context.Context, e *callbacks.Blackout) error {
+	return w.hear(ctx, "AfterBlackout", e)
+}
+
+func (w *witness[U]) OnBlackout(ctx context.Context, e *callbacks.Blackout) error {
+	return w.hear(ctx, "OnBlackout", e)
+}
+
+func (w *witness[U]) BeforePermissionsChange(ctx context.Context, e *callbacks.PermissionsChange[U]) error {
+	return w.hear(ctx, "BeforePermissionsChange", e)
+}
+
+func (w *witness[U]) AfterPermissionsChange(ctx context.Context, e *callbacks.PermissionsChange[U]) error {
+	return w.hear(ctx, "AfterPermissionsChange", e)
+}
+
+func (w *witness[U]) OnPermissionsChange(ctx context.Context, e *callbacks.PermissionsChange[U]) error {
+	return w.hear(ctx, "OnPermissionsChange", e)
+}
+
 func (w *witness[U]) AfterSessionRevoke(ctx context.Context, e *callbacks.SessionRevoke) error {
 	return w.hear(ctx, "AfterSessionRevoke", e)
 }
@@ -470,6 +566,14 @@ func (w *witness[U]) AfterTokenReuse(ctx context.Context, e *callbacks.TokenReus
 
 func (w *witness[U]) OnTokenReuse(ctx context.Context, e *callbacks.TokenReuse) error {
 	return w.hear(ctx, "OnTokenReuse", e)
+}
+
+func (w *witness[U]) AfterLockout(ctx context.Context, e *callbacks.Lockout) error {
+	return w.hear(ctx, "AfterLockout", e)
+}
+
+func (w *witness[U]) OnLockout(ctx context.Context, e *callbacks.Lockout) error {
+	return w.hear(ctx, "OnLockout", e)
 }
 
 func (w *witness[U]) BeforeMessage(ctx context.Context, e *callbacks.Message[U]) error {

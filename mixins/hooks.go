@@ -24,13 +24,22 @@ type hooks[U roster.Model] struct {
 	UsernameChange       *callbacks.Runner[callbacks.UsernameChange[U]]
 	ContactChange        *callbacks.Runner[callbacks.ContactChange[U]]
 	EmailConfirm         *callbacks.Runner[callbacks.EmailConfirm[U]]
+	PhoneConfirm         *callbacks.Runner[callbacks.PhoneConfirm[U]]
 	PasswordChange       *callbacks.Runner[callbacks.PasswordChange[U]]
 	PasswordResetRequest *callbacks.Runner[callbacks.PasswordResetRequest[U]]
 	Login                *callbacks.Runner[callbacks.Login[U]]
 	LoginFailed          *callbacks.Runner[callbacks.LoginFailed]
 	Logout               *callbacks.Runner[callbacks.Logout]
+	Archive              *callbacks.Runner[callbacks.Archive[U]]
+	Unarchive            *callbacks.Runner[callbacks.Unarchive[U]]
+	Ban                  *callbacks.Runner[callbacks.Ban[U]]
+	Unban                *callbacks.Runner[callbacks.Unban[U]]
+	Kick                 *callbacks.Runner[callbacks.Kick]
+	Blackout             *callbacks.Runner[callbacks.Blackout]
+	PermissionsChange    *callbacks.Runner[callbacks.PermissionsChange[U]]
 	SessionRevoke        *callbacks.Runner[callbacks.SessionRevoke]
 	TokenReuse           *callbacks.Runner[callbacks.TokenReuse]
+	Lockout              *callbacks.Runner[callbacks.Lockout]
 	Message              *callbacks.Runner[callbacks.Message[U]]
 }
 
@@ -50,13 +59,22 @@ func (c *Core[U]) bind(on *callbacks.Set[U]) hooks[U] {
 		UsernameChange:       point(c, env, &on.UsernameChange, s.BeforeUsernameChange, s.AfterUsernameChange, s.OnUsernameChange),
 		ContactChange:        point(c, env, &on.ContactChange, s.BeforeContactChange, s.AfterContactChange, s.OnContactChange),
 		EmailConfirm:         point(c, env, &on.EmailConfirm, s.BeforeEmailConfirm, s.AfterEmailConfirm, s.OnEmailConfirm),
+		PhoneConfirm:         point(c, env, &on.PhoneConfirm, s.BeforePhoneConfirm, s.AfterPhoneConfirm, s.OnPhoneConfirm),
 		PasswordChange:       point(c, env, &on.PasswordChange, s.BeforePasswordChange, s.AfterPasswordChange, s.OnPasswordChange),
 		PasswordResetRequest: point(c, env, &on.PasswordResetRequest, s.BeforePasswordResetRequest, s.AfterPasswordResetRequest, s.OnPasswordResetRequest),
 		Login:                point(c, env, &on.Login, s.BeforeLogin, s.AfterLogin, s.OnLogin),
 		LoginFailed:          notice(c, env, &on.LoginFailed, s.AfterLoginFailed, s.OnLoginFailed),
 		Logout:               point(c, env, &on.Logout, s.BeforeLogout, s.AfterLogout, s.OnLogout),
+		Archive:              point(c, env, &on.Archive, s.BeforeArchive, s.AfterArchive, s.OnArchive),
+		Unarchive:            point(c, env, &on.Unarchive, s.BeforeUnarchive, s.AfterUnarchive, s.OnUnarchive),
+		Ban:                  point(c, env, &on.Ban, s.BeforeBan, s.AfterBan, s.OnBan),
+		Unban:                point(c, env, &on.Unban, s.BeforeUnban, s.AfterUnban, s.OnUnban),
+		Kick:                 point(c, env, &on.Kick, s.BeforeKick, s.AfterKick, s.OnKick),
+		Blackout:             point(c, env, &on.Blackout, s.BeforeBlackout, s.AfterBlackout, s.OnBlackout),
+		PermissionsChange:    point(c, env, &on.PermissionsChange, s.BeforePermissionsChange, s.AfterPermissionsChange, s.OnPermissionsChange),
 		SessionRevoke:        notice(c, env, &on.SessionRevoke, s.AfterSessionRevoke, s.OnSessionRevoke),
 		TokenReuse:           notice(c, env, &on.TokenReuse, s.AfterTokenReuse, s.OnTokenReuse),
+		Lockout:              notice(c, env, &on.Lockout, s.AfterLockout, s.OnLockout),
 		Message:              point(c, env, &on.Message, s.BeforeMessage, s.AfterMessage, s.OnMessage),
 	}
 }

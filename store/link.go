@@ -14,6 +14,9 @@ type LinkPurpose string
 const (
 	ConfirmEmail  LinkPurpose = "confirm_email"
 	FirstPassword LinkPurpose = "first_password"
+	ResetPassword LinkPurpose = "reset_password"
+	ChangeEmail   LinkPurpose = "change_email"
+	CancelChange  LinkPurpose = "cancel_change"
 )
 
 // Link is a token that was mailed, by its hash.
