@@ -68,7 +68,7 @@ func TestHOOK_64_NoBefore(t *testing.T) {
 			got = append(got, e.name)
 		}
 	}
-	if diff := cmp.Diff([]string{"LoginFailed", "SessionRevoke", "TokenReuse"}, got); diff != "" {
+	if diff := cmp.Diff([]string{"LoginFailed", "SessionRevoke", "TokenReuse", "Lockout"}, got); diff != "" {
 		t.Errorf("events without Before (-want +got):\n%s", diff)
 	}
 }
