@@ -58,7 +58,10 @@ func (c *Core[U]) takeAway(ctx context.Context, u U, mode roster.DeleteMode) err
 	if _, err := c.Self.RevokeSessions(withReason(ctx, roster.RevokedByDelete), id); err != nil {
 		return err
 	}
-	if err := c.Store.VoidLinks(ctx, id, "", "", now); err != nil {
+	if err := c.Store.VoidLinks(ctx, id, "", now); err != nil {
+		return err
+	}
+	if err := c.Store.VoidLinks(ctx, id, "", now, store.CancelChange); err != nil {
 		return err
 	}
 	if err := c.Store.CancelMessages(ctx, id); err != nil {

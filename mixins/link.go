@@ -62,7 +62,7 @@ func (k linkKind) hash(token roster.Secret) []byte {
 func (c *Core[U]) mailLink(ctx context.Context, u U, kind linkKind) error {
 	b, now := u.Base(), c.now()
 	if _, isFresh := c.freshUser(ctx, b.ID); !isFresh {
-		if err := c.Store.VoidLinks(ctx, b.ID, kind.purpose, "", now); err != nil {
+		if err := c.Store.VoidLinks(ctx, b.ID, "", now, kind.purpose); err != nil {
 			return err
 		}
 	}

@@ -76,7 +76,7 @@ func (m Password[U]) StorePassword(ctx context.Context, id roster.ID, encoded st
 		if err := c.raiseEpoch(ctx, u.Base()); err != nil {
 			return err
 		}
-		if err := c.Store.VoidLinks(ctx, id, store.FirstPassword, "", now); err != nil {
+		if err := c.Store.VoidLinks(ctx, id, "", now, store.FirstPassword); err != nil {
 			return err
 		}
 		_, err = c.Self.RevokeSessions(withReason(ctx, roster.RevokedByPassword), id)

@@ -49,7 +49,7 @@ func (ch *change[U]) write(ctx context.Context, fields []*field) error {
 	}
 	for _, address := range []*string{ch.oldNames.Email, ch.names.Email} {
 		if emailChanged && address != nil {
-			if err := c.Store.VoidLinks(ctx, b.ID, "", *address, now); err != nil {
+			if err := c.Store.VoidLinks(ctx, b.ID, *address, now); err != nil {
 				return err
 			}
 		}

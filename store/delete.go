@@ -29,6 +29,8 @@ func (s *Store) ForgetUser(ctx context.Context, id roster.ID) error {
 		"DELETE FROM {passwords} WHERE user_id = $1",
 		"DELETE FROM {identities} WHERE user_id = $1",
 		"DELETE FROM {links} WHERE user_id = $1",
+		"DELETE FROM {changes} WHERE user_id = $1",
+		"DELETE FROM {tries} WHERE user_id = $1",
 		"UPDATE {sessions} SET ip = NULL, user_agent = NULL WHERE user_id = $1",
 		"UPDATE {messages} SET recipient = NULL, payload = NULL, last_error = NULL WHERE user_id = $1",
 		"UPDATE {holds} SET user_id = NULL WHERE user_id = $1",

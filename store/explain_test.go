@@ -142,6 +142,10 @@ func populate(t *testing.T, db *sqlx.DB) {
 		SELECT ` + id("message") + `, 'k', 'email', ` + id("user") + `, 'u', 'en', i % 3, CASE WHEN i % 500 = 1 THEN 'pending' ELSE 'sent' END,
 			` + at + `, ` + at + `, '2100-01-01'
 		FROM generate_series(1, $1, 2) AS i`,
+		`INSERT INTO roster_changes (id, user_id, contact, new_value, new_canonical, created_at)
+		SELECT ` + id("change") + `, ` + id("user") + `, 'email', 'u', 'u', ` + at + ` FROM generate_series(1, $1, 4) AS i`,
+		`INSERT INTO roster_tries (user_id, purpose, failures, waits_at, ends_at)
+		SELECT ` + id("user") + `, 'code:verify:phone', 1, ` + at + `, '2100-01-01' FROM generate_series(1, $1, 4) AS i`,
 		`INSERT INTO roster_holds (hash, user_id, ends_at) SELECT decode(md5('hold' || i), 'hex'), ` + id("user") + `, '2100-01-01' FROM generate_series(1, $1, 5) AS i`,
 	} {
 		if _, err := tx.ExecContext(t.Context(), text, crowd); err != nil {
@@ -344,7 +348,18 @@ func (c *crowded) requests(t *testing.T, ids []roster.ID) {
 	run("UseLink", func(ctx context.Context, i int) error {
 		return ignore(c.UseLink(ctx, store.ConfirmEmail, hash(i+4), c.now))
 	})
-	run("VoidLinks", func(ctx context.Context, i int) error { return c.VoidLinks(ctx, ids[i], store.ConfirmEmail, "", c.now) })
+	verify := store.CodeFor("verify", "phone")
+	run("LiveCode", func(ctx context.Context, i int) error {
+		_, err := c.LiveCode(ctx, ids[i], verify, 5, c.now)
+		return err
+	})
+	run("TryCode", func(ctx context.Context, i int) error { return ignore(c.TryCode(ctx, hash(i), 5, c.now)) })
+	run("TakeTry", func(ctx context.Context, i int) error { return ignore(c.TakeTry(ctx, ids[i], verify, c.now)) })
+	run("ForgetTries", func(ctx context.Context, i int) error { return c.ForgetTries(ctx, ids[i], verify) })
+	run("PendingChanges", func(ctx context.Context, i int) error { return ignore(c.PendingChanges(ctx, ids[i], "email")) })
+	run("LaterChanges", func(ctx context.Context, i int) error { return ignore(c.LaterChanges(ctx, ids[i], "email", c.now)) })
+	run("VoidChangeLinks", func(ctx context.Context, i int) error { return c.VoidChangeLinks(ctx, ids[i], ids[i], "", c.now) })
+	run("VoidLinks", func(ctx context.Context, i int) error { return c.VoidLinks(ctx, ids[i], "", c.now, store.ConfirmEmail) })
 	run("CancelMessages", func(ctx context.Context, i int) error { return c.CancelMessages(ctx, ids[i]) })
 	worker := ids[9]
 	var claimed []store.Message

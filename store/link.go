@@ -19,7 +19,12 @@ const (
 	CancelChange  LinkPurpose = "cancel_change"
 )
 
-// Link is a token that was mailed, by its hash.
+// CodeFor is the purpose of a code that was sent to a contact: "code:verify:phone".
+func CodeFor(purpose, contact string) LinkPurpose {
+	return LinkPurpose("code:" + purpose + ":" + contact)
+}
+
+// Link is a token or code that was sent, by its hash.
 type Link struct {
 	Hash      []byte
 	Purpose   LinkPurpose
@@ -29,11 +34,12 @@ type Link struct {
 	ExpiresAt time.Time
 	UsedAt    *time.Time
 	VoidedAt  *time.Time
+	ChangeID  *roster.ID // of the change of contact that it is about
 }
 
 // QueueLink stores a link together with the message that carries it.
 func (s *Store) QueueLink(ctx context.Context, l Link, m *Message) error {
-	args := append(m.values(), l.Hash, l.Purpose, l.UserID, l.Address, l.CreatedAt, l.ExpiresAt)
+	args := append(m.values(), l.Hash, l.Purpose, l.UserID, l.Address, l.CreatedAt, l.ExpiresAt, l.ChangeID)
 	if s.dialect == PostgreSQL {
 		_, err := s.exec(ctx, "WITH link AS ("+insertLink+") "+insertMessage, args...)
 		return err
@@ -47,15 +53,16 @@ func (s *Store) QueueLink(ctx context.Context, l Link, m *Message) error {
 
 // insertLink numbers its values after those of insertMessage.
 const insertLink = `
-	INSERT INTO {links} (hash, purpose, user_id, address, created_at, expires_at) VALUES ($14, $15, $16, $17, $18, $19)`
+	INSERT INTO {links} (hash, purpose, user_id, address, created_at, expires_at, change_id)
+	VALUES ($14, $15, $16, $17, $18, $19, $20)`
 
 // GetLink returns a link of a purpose by its hash, used and voided ones too.
 func (s *Store) GetLink(ctx context.Context, purpose LinkPurpose, hash []byte) (Link, error) {
 	l := Link{Hash: hash, Purpose: purpose}
 	err := s.row(ctx, `
-		SELECT user_id, address, created_at, expires_at, used_at, voided_at FROM {links}
+		SELECT user_id, address, created_at, expires_at, used_at, voided_at, change_id FROM {links}
 		WHERE hash = $1 AND purpose = $2`, []any{hash, purpose},
-		&l.UserID, &l.Address, &l.CreatedAt, &l.ExpiresAt, &l.UsedAt, &l.VoidedAt)
+		&l.UserID, &l.Address, &l.CreatedAt, &l.ExpiresAt, &l.UsedAt, &l.VoidedAt, &l.ChangeID)
 	utc(&l.CreatedAt, &l.ExpiresAt, l.UsedAt, l.VoidedAt)
 	return l, err
 }
@@ -68,13 +75,28 @@ func (s *Store) UseLink(ctx context.Context, purpose LinkPurpose, hash []byte, n
 	return n > 0, err
 }
 
-// VoidLinks ends the live links of a user, of one purpose or, with "", of all, and to one address or, with "", to all.
-// The messages that carry them are cancelled if they were not sent yet.
-func (s *Store) VoidLinks(ctx context.Context, user roster.ID, purpose LinkPurpose, address string, now time.Time) error {
+// VoidLinks ends the live links of a user: of some purposes or, without any, of all but those that cancel a change of
+// contact; and to one address or, with "", to all. The messages that carry them are cancelled if they were not sent yet.
+func (s *Store) VoidLinks(ctx context.Context, user roster.ID, address string, now time.Time, purposes ...LinkPurpose) error {
+	which, args := "purpose <> 'cancel_change'", []any{user, address, now}
+	if len(purposes) > 0 {
+		which = "purpose IN (" + placeholders(len(args)+1, len(purposes)) + ")"
+		for _, purpose := range purposes {
+			args = append(args, purpose)
+		}
+	}
+	return s.voidLinks(ctx, user, "($2 = '' OR address = $2) AND "+which, args)
+}
+
+// VoidChangeLinks ends the links and codes of one change of contact; of all purposes, or of one.
+func (s *Store) VoidChangeLinks(ctx context.Context, user, change roster.ID, purpose LinkPurpose, now time.Time) error {
+	return s.voidLinks(ctx, user, "change_id = $2 AND ($4 = '' OR purpose = $4)", []any{user, change, now, purpose})
+}
+
+func (s *Store) voidLinks(ctx context.Context, user roster.ID, which string, args []any) error {
 	n, err := s.exec(ctx, `
-		UPDATE {links} SET voided_at = $4
-		WHERE user_id = $1 AND ($2 = '' OR purpose = $2) AND ($3 = '' OR address = $3)
-			AND used_at IS NULL AND voided_at IS NULL`, user, purpose, address, now)
+		UPDATE {links} SET voided_at = $3
+		WHERE user_id = $1 AND used_at IS NULL AND voided_at IS NULL AND `+which, args...)
 	if err != nil || n == 0 {
 		return err
 	}

@@ -91,7 +91,11 @@ func (s *suite) testConfirm(t *testing.T) {
 			l2, m2 := s.link(t, b.ID, newHash(), func(l *store.Link, _ *store.Message) { l.Purpose = store.FirstPassword })
 			l3, m3 := s.link(t, b.ID, newHash(), func(l *store.Link, _ *store.Message) { l.Address = "other@example.com" })
 			others, _ := s.link(t, c.ID, newHash())
-			noError(t, s.VoidLinks(t.Context(), b.ID, tt.purpose, tt.address, s.now))
+			var purposes []store.LinkPurpose
+			if tt.purpose != "" {
+				purposes = append(purposes, tt.purpose)
+			}
+			noError(t, s.VoidLinks(t.Context(), b.ID, tt.address, s.now, purposes...))
 			for i, l := range []store.Link{l1, l2, l3} {
 				s.live(t, l.Hash, tt.live[i])
 				state := map[bool]string{true: "pending", false: "cancelled"}[tt.live[i]]
@@ -110,7 +114,7 @@ func (s *suite) testConfirm(t *testing.T) {
 		l, m := s.link(t, a.ID, newHash())
 		_, err := s.UseLink(t.Context(), l.Purpose, l.Hash, s.now)
 		noError(t, err)
-		noError(t, s.VoidLinks(t.Context(), a.ID, "", "", s.now))
+		noError(t, s.VoidLinks(t.Context(), a.ID, "", s.now))
 		got, err := s.GetLink(t.Context(), l.Purpose, l.Hash)
 		noError(t, err)
 		if got.VoidedAt != nil {

@@ -46,6 +46,8 @@ var groups = map[string][]part{
 	"sessions": {
 		{"session", (*suite).testSession},
 		{"confirm", (*suite).testConfirm},
+		{"code", (*suite).testCode},
+		{"change", (*suite).testChange},
 		{"delete", (*suite).testDelete},
 		{"rotation", (*suite).testRotation},
 	},

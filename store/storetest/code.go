@@ -1,0 +1,126 @@
+package storetest
+
+import (
+	"testing"
+	"time"
+
+	"github.com/roster-go/roster"
+	"github.com/roster-go/roster/store"
+)
+
+func (s *suite) code(t *testing.T, user roster.ID, purpose store.LinkPurpose, created time.Time) store.Link {
+	t.Helper()
+	l, _ := s.link(t, user, newHash(), func(l *store.Link, _ *store.Message) {
+		l.Purpose, l.CreatedAt, l.ExpiresAt = purpose, created, created.Add(10*time.Minute)
+	})
+	return l
+}
+
+func (s *suite) testCode(t *testing.T) {
+	ctx, verify := t.Context(), store.CodeFor("verify", "phone")
+	t.Run("OTP-31 the newest live code of a purpose is found", func(t *testing.T) {
+		u := s.user(t)
+		_, err := s.LiveCode(ctx, u.ID, verify, 5, s.now)
+		fails(t, err, roster.ErrNotFound)
+		s.code(t, u.ID, verify, s.now.Add(-time.Second))
+		newest := s.code(t, u.ID, verify, s.now)
+		s.code(t, u.ID, store.CodeFor("reset", "phone"), s.now.Add(time.Second))
+		got, err := s.LiveCode(ctx, u.ID, verify, 5, s.now)
+		noError(t, err)
+		same(t, "code", got, newest)
+		_, err = s.LiveCode(ctx, u.ID, verify, 5, s.now.Add(10*time.Minute))
+		fails(t, err, roster.ErrNotFound)
+	})
+	t.Run("OTP-22 a code is tried so often and no more, however many try at once", func(t *testing.T) {
+		u := s.user(t)
+		l := s.code(t, u.ID, verify, s.now)
+		same(t, "tries", successes(t, 64, func(int) (bool, error) { return s.TryCode(ctx, l.Hash, 5, s.now) }), 5)
+		_, err := s.LiveCode(ctx, u.ID, verify, 5, s.now)
+		fails(t, err, roster.ErrNotFound)
+	})
+	t.Run("OTP-21 each failure doubles the wait, which counts nothing", func(t *testing.T) {
+		u, now := s.user(t), s.now
+		for i, want := range []time.Duration{1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900, 900} {
+			want *= time.Second
+			wait, err := s.TakeTry(ctx, u.ID, verify, now)
+			noError(t, err)
+			same(t, "refused", wait, time.Duration(0))
+			wait, err = s.TakeTry(ctx, u.ID, verify, now)
+			noError(t, err)
+			if wait != want {
+				t.Errorf("wait after failure %d is %s, want %s", i+1, wait, want)
+			}
+			now = now.Add(want - time.Microsecond)
+			wait, err = s.TakeTry(ctx, u.ID, verify, now)
+			noError(t, err)
+			same(t, "rest", wait, time.Millisecond)
+			now = now.Add(time.Microsecond)
+		}
+		t.Run("OTP-23 fades a day after the last", func(t *testing.T) {
+			_, err := s.TakeTry(ctx, u.ID, verify, now.Add(24*time.Hour))
+			noError(t, err)
+			wait, err := s.TakeTry(ctx, u.ID, verify, now.Add(24*time.Hour))
+			noError(t, err)
+			same(t, "wait", wait, time.Second)
+		})
+		noError(t, s.ForgetTries(ctx, u.ID, verify))
+		wait, err := s.TakeTry(ctx, u.ID, verify, now)
+		noError(t, err)
+		same(t, "wait", wait, time.Duration(0))
+	})
+	t.Run("OTP-21 of many at once one is counted", func(t *testing.T) {
+		u := s.user(t)
+		same(t, "taken", successes(t, 64, func(int) (bool, error) {
+			wait, err := s.TakeTry(ctx, u.ID, verify, s.now)
+			return wait == 0, err
+		}), 1)
+	})
+}
+
+func (s *suite) testChange(t *testing.T) {
+	ctx, u := t.Context(), s.user(t)
+	add := func(contact, to string, at time.Time) store.Change {
+		c := store.Change{
+			ID: roster.NewID(), UserID: u.ID, Contact: contact, Old: new("old@example.com"), New: to, Canonical: to, CreatedAt: at,
+		}
+		noError(t, s.InsertChange(ctx, &c))
+		return c
+	}
+	a := add("email", "a@example.com", s.now)
+	b := add("phone", "+12025550101", s.now.Add(time.Second))
+	got, err := s.GetChange(ctx, u.ID, a.ID)
+	noError(t, err)
+	same(t, "change", got, a)
+	_, err = s.GetChange(ctx, s.user(t).ID, a.ID)
+	fails(t, err, roster.ErrNotFound)
+	pending, err := s.PendingChanges(ctx, u.ID, "")
+	noError(t, err)
+	same(t, "pending", pending, []store.Change{a, b})
+
+	noError(t, s.CompleteChange(ctx, a.ID, s.now.Add(time.Minute)))
+	noError(t, s.EndChange(ctx, b.ID, s.now.Add(time.Minute)))
+	pending, err = s.PendingChanges(ctx, u.ID, "")
+	noError(t, err)
+	same(t, "pending", len(pending), 0)
+	later, err := s.LaterChanges(ctx, u.ID, "email", s.now)
+	noError(t, err)
+	same(t, "later", later, []roster.ID{a.ID})
+	later, err = s.LaterChanges(ctx, u.ID, "email", s.now.Add(time.Minute))
+	noError(t, err)
+	same(t, "later", len(later), 0)
+
+	t.Run("CONF-30 its links end with it, one purpose or all", func(t *testing.T) {
+		change := func(purpose store.LinkPurpose) func(*store.Link, *store.Message) {
+			return func(l *store.Link, _ *store.Message) { l.Purpose, l.ChangeID = purpose, &a.ID }
+		}
+		confirm, _ := s.link(t, u.ID, newHash(), change(store.ChangeEmail))
+		cancel, _ := s.link(t, u.ID, newHash(), change(store.CancelChange))
+		noError(t, s.VoidLinks(ctx, u.ID, "nobody@example.com", s.now))
+		noError(t, s.VoidChangeLinks(ctx, u.ID, a.ID, store.ChangeEmail, s.now))
+		s.live(t, confirm.Hash, false)
+		noError(t, s.VoidLinks(ctx, u.ID, "", s.now))
+		s.live(t, cancel.Hash, true)
+		noError(t, s.VoidChangeLinks(ctx, u.ID, a.ID, "", s.now))
+		s.live(t, cancel.Hash, false)
+	})
+}
