@@ -18,8 +18,12 @@ type Data struct {
 	ExpiresIn  time.Duration // its life: {{duration .ExpiresIn}}
 	When       time.Time     // when that happened which a notice is about, and from which address and device
 	IP, Device string
-	Old, New   string // what was changed; contacts masked
-	Provider   string // of a social account
+	Old, New   string    // what was changed; contacts masked
+	Provider   string    // of a social account
+	Purpose    string    // what a code is for, or what was done; see ToLogin and its like
+	Reason     string    // that was given for a ban
+	Until      time.Time // the end of a ban; the zero time is none
+	Domain     string    // the host of the program, which codes by SMS are bound to
 	Vars       map[string]any
 }
 
@@ -34,6 +38,7 @@ type view struct {
 const (
 	maxName   = 64
 	maxDevice = 128
+	maxReason = 256
 )
 
 func (d Data) view(kind string) view {
@@ -44,8 +49,12 @@ func (d Data) view(kind string) view {
 	}
 	v.Name = shorten(v.Name, maxName)
 	v.Device = shorten(oneLine(d.Device), maxDevice)
-	for _, text := range []*string{&v.Product, &v.To, &v.IP, &v.Old, &v.New, &v.Provider} {
+	v.Reason = shorten(oneLine(d.Reason), maxReason)
+	for _, text := range []*string{&v.Product, &v.To, &v.IP, &v.Old, &v.New, &v.Provider, &v.Purpose, &v.Domain} {
 		*text = oneLine(*text)
+	}
+	if kind == AccountExists {
+		v.Name, v.Device = "", "" // anybody can cause it: no word in it is theirs
 	}
 	return v
 }
@@ -55,11 +64,12 @@ func (d Data) samples() []Data {
 	when := time.Date(2026, 1, 2, 15, 4, 5, 0, time.UTC)
 	bare := Data{
 		User: d.User, Vars: d.Vars, Product: "Example", To: "ada@example.com", When: when,
-		Link: "https://example.com/confirm#token=ec_sample", Code: "123456",
+		Link: "https://example.com/confirm#token=ec_sample", Code: "123456", Domain: "example.com",
 		ExpiresIn: 24 * time.Hour, ExpiresAt: when.Add(24 * time.Hour),
 	}
 	full := bare
 	full.Name, full.IP, full.Device, full.Provider = "Ada", "192.0.2.1", "Firefox", "Example"
 	full.Old, full.New, full.SupportURL = "old", "new", "https://example.com/support"
+	full.Purpose, full.Reason, full.Until = ToLogin, "spam", when
 	return []Data{full, bare}
 }

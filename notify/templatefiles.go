@@ -21,7 +21,22 @@ const (
 )
 
 // extensions are those of a template's file, the longest first.
-func extensions() []string { return []string{".subject.txt", ".txt", ".html"} }
+func extensions() []string { return []string{subjectFile, smsFile, textFile, htmlFile} }
+
+const (
+	subjectFile = ".subject.txt"
+	smsFile     = ".sms.txt"
+	textFile    = ".txt"
+	htmlFile    = ".html"
+)
+
+// extensionsOf are those of a channel's files.
+func extensionsOf(channel Channel) []string {
+	if channel == SMS {
+		return []string{smsFile}
+	}
+	return []string{subjectFile, textFile, htmlFile}
+}
 
 // templateFiles are contents by name.
 type templateFiles map[string]string
@@ -74,8 +89,11 @@ func checkName(name string) error {
 		return nil
 	}
 	dir, _, _ := strings.Cut(name, "/")
-	known := slices.Contains(Kinds(), dir) || dir == phrases && !strings.HasSuffix(name, extensions()[0])
-	tag, ok := languageOf(dir, name)
+	tag, extension, ok := languageOf(dir, name)
+	known := dir == phrases && (extension == textFile || extension == htmlFile)
+	for _, channel := range traitsOf[dir].channels {
+		known = known || slices.Contains(extensionsOf(channel), extension)
+	}
 	if !known || !ok {
 		return fmt.Errorf("%s: no template is called so", name)
 	}
@@ -85,28 +103,26 @@ func checkName(name string) error {
 	return nil
 }
 
-// languageOf returns the language of a file in a directory.
-func languageOf(dir, name string) (string, bool) {
+// languageOf returns the language of a file in a directory, and what follows it in the name.
+func languageOf(dir, name string) (tag, extension string, ok bool) {
 	base, ok := strings.CutPrefix(name, dir+"/")
 	if !ok {
-		return "", false
+		return "", "", false
 	}
 	for _, extension := range extensions() {
 		if tag, ok := strings.CutSuffix(base, extension); ok {
-			return tag, true
+			return tag, extension, true
 		}
 	}
-	return "", false
+	return "", "", false
 }
 
-// languages returns those in which any of the kinds has a file.
-func (files templateFiles) languages(kinds ...string) []string {
+// languages returns those in which a kind has a file for a channel.
+func (files templateFiles) languages(kind string, channel Channel) []string {
 	var list []string
 	for name := range files {
-		for _, kind := range kinds {
-			if tag, ok := languageOf(kind, name); ok {
-				list = append(list, tag)
-			}
+		if tag, extension, ok := languageOf(kind, name); ok && slices.Contains(extensionsOf(channel), extension) {
+			list = append(list, tag)
 		}
 	}
 	return list
@@ -121,16 +137,22 @@ func (files templateFiles) find(dir, language, extension string) (name, found st
 	return dir + "/" + english + extension, english
 }
 
-func (files templateFiles) parse(kind, language string) (texts, error) {
+func (files templateFiles) parse(kind string, channel Channel, language string) (texts, error) {
 	var t texts
 	var err error
-	if t.subject, err = files.parseText(files.find(kind, language, ".subject.txt")); err != nil {
+	if channel == SMS {
+		t.text, err = files.parseText(files.find(kind, language, smsFile))
+		return t, err
+	}
+	subject, err := files.parseText(files.find(kind, language, subjectFile))
+	if err != nil {
 		return texts{}, err
 	}
-	if t.text, err = files.parseText(files.find(kind, language, ".txt")); err != nil {
+	t.subject = &subject
+	if t.text, err = files.parseText(files.find(kind, language, textFile)); err != nil {
 		return texts{}, err
 	}
-	name, found := files.find(kind, language, ".html")
+	name, found := files.find(kind, language, htmlFile)
 	another := t.text.language == language && found != language
 	if strings.TrimSpace(files[name]) == "" || another {
 		return t, nil
@@ -142,7 +164,7 @@ func (files templateFiles) parse(kind, language string) (texts, error) {
 
 func (files templateFiles) parseText(name, language string) (part, error) {
 	t := texttemplate.New("").Funcs(functions(language)).Option("missingkey=error")
-	shared, _ := files.find(phrases, language, ".txt")
+	shared, _ := files.find(phrases, language, textFile)
 	for _, file := range []string{shared, name} {
 		if _, err := t.New(file).Parse(files[file]); err != nil {
 			return part{}, err
@@ -156,7 +178,7 @@ func (files templateFiles) parseText(name, language string) (part, error) {
 
 func (files templateFiles) parseHTML(name, language string) (part, error) {
 	t := htmltemplate.New("").Funcs(functions(language)).Option("missingkey=error")
-	shared, _ := files.find(phrases, language, ".html")
+	shared, _ := files.find(phrases, language, htmlFile)
 	for _, file := range []string{layoutFile, shared, name} {
 		if _, err := t.New(file).Parse(files[file]); err != nil {
 			return part{}, err

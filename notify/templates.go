@@ -19,14 +19,21 @@ var builtin embed.FS
 //	email_confirm/en.subject.txt   the subject, one line
 //	email_confirm/en.txt           the text
 //	email_confirm/en.html          the same in HTML; an empty file leaves HTML out
+//	code_sms/en.sms.txt            the text of an SMS, for kinds that go by SMS
 //	phrases/en.txt, phrases/en.html   sentences that the texts of a language share
 //	layout.html                    the frame of all HTML
 //
 // and written in the language of text/template and html/template, with [Data]. Two functions say times in the
 // language of the file: {{duration .ExpiresIn}} and {{datetime .When}}.
 type Templates struct {
-	kinds     map[string]kind
+	kinds     map[medium]kind
 	languages languages
+}
+
+// medium is a kind on a channel: a notice reads otherwise by SMS.
+type medium struct {
+	kind    string
+	channel Channel
 }
 
 // kind is the messages of a kind by language.
@@ -37,8 +44,9 @@ type kind struct {
 
 // texts is one message in one language.
 type texts struct {
-	subject, text part
-	html          *part // nil is none
+	subject *part // nil is none
+	text    part
+	html    *part // nil is none
 }
 
 // part is a file. Its language is not that of the message where another stands in.
@@ -60,20 +68,25 @@ func NewTemplates(overrides fs.FS, sample Data) (*Templates, error) {
 	if err != nil {
 		return nil, fmt.Errorf("notify: templates: %w", err)
 	}
-	t := &Templates{kinds: map[string]kind{}, languages: newLanguages(files.languages(Kinds()...))}
+	t := &Templates{kinds: map[medium]kind{}}
+	var all []string
 	var faults []error
 	for _, name := range Kinds() {
-		k := kind{languages: newLanguages(files.languages(name)), texts: map[string]texts{}}
-		for _, language := range k.languages.names {
-			parsed, err := files.parse(name, language)
-			if err == nil {
-				k.texts[language] = parsed
-				err = parsed.try(name, sample)
+		for _, channel := range traitsOf[name].channels {
+			k := kind{languages: newLanguages(files.languages(name, channel)), texts: map[string]texts{}}
+			for _, language := range k.languages.names {
+				parsed, err := files.parse(name, channel, language)
+				if err == nil {
+					k.texts[language] = parsed
+					err = parsed.try(name, sample)
+				}
+				faults = append(faults, err)
 			}
-			faults = append(faults, err)
+			t.kinds[medium{name, channel}] = k
+			all = append(all, k.languages.names...)
 		}
-		t.kinds[name] = k
 	}
+	t.languages = newLanguages(all)
 	if err := joinOnce(faults); err != nil {
 		return nil, fmt.Errorf("notify: templates: %w", err)
 	}
@@ -100,15 +113,25 @@ func (t *Templates) Languages() []string { return slices.Clone(t.languages.names
 // is a BCP 47 tag ("de-AT") or the value of an Accept-Language header. Where none is to be had it is "en".
 func (t *Templates) Match(preferences ...string) string { return t.languages.match(preferences) }
 
-// Render makes the texts of a kind in the language that suits best, of those that this kind has, and returns which
-// one it was; language is as for Match. Errors are permanent: trying again does not mend a template.
+// Render makes the mail of a kind in the language that suits best, of those that this kind has, and returns which one
+// it was; language is as for Match. Errors are permanent: trying again does not mend a template.
 func (t *Templates) Render(kind, language string, data Data) (subject, text, html, used string, err error) {
-	k, ok := t.kinds[kind]
+	return t.render(medium{kind, Email}, language, data)
+}
+
+// RenderSMS makes the SMS of a kind, as Render does the mail.
+func (t *Templates) RenderSMS(kind, language string, data Data) (text, used string, err error) {
+	_, text, _, used, err = t.render(medium{kind, SMS}, language, data)
+	return strings.TrimSpace(text), used, err
+}
+
+func (t *Templates) render(of medium, language string, data Data) (subject, text, html, used string, err error) {
+	k, ok := t.kinds[of]
 	if !ok {
-		return "", "", "", "", Permanent(fmt.Errorf("notify: render: unknown kind %q", kind))
+		return "", "", "", "", Permanent(fmt.Errorf("notify: render: no kind %q goes by %s", of.kind, of.channel))
 	}
 	used = k.languages.match([]string{language})
-	subject, text, html, err = k.texts[used].render(data.view(kind))
+	subject, text, html, err = k.texts[used].render(data.view(of.kind))
 	if err != nil {
 		return "", "", "", "", Permanent(fmt.Errorf("notify: render: %w", err))
 	}
@@ -125,11 +148,13 @@ func (t texts) try(kind string, sample Data) error {
 }
 
 func (t texts) render(v view) (subject, text, html string, err error) {
-	if subject, err = t.subject.execute(v); err != nil {
-		return "", "", "", err
-	}
-	if subject = oneLine(subject); subject == "" {
-		return "", "", "", fmt.Errorf("%s: says nothing", t.subject.name)
+	if t.subject != nil {
+		if subject, err = t.subject.execute(v); err != nil {
+			return "", "", "", err
+		}
+		if subject = oneLine(subject); subject == "" {
+			return "", "", "", fmt.Errorf("%s: says nothing", t.subject.name)
+		}
 	}
 	if text, err = t.text.execute(v); err != nil {
 		return "", "", "", err

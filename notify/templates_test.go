@@ -8,6 +8,7 @@ import (
 	"testing"
 	"testing/fstest"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -45,7 +46,7 @@ func data() notify.Data {
 		Product: "Acme", SupportURL: "https://acme.test/help", User: &account{Company: "Initech"}, Name: "Bob",
 		To: "bob@example.com", Link: "https://acme.test/confirm#token=ec_a-b_c", ExpiresIn: 24 * time.Hour,
 		When: time.Date(2026, 11, 5, 14, 3, 0, 0, time.UTC), IP: "192.0.2.7", Device: "Firefox on Linux", Old: "bob",
-		New: "bobby", Provider: "GitHub", Vars: map[string]any{"City": "Berlin"},
+		New: "bobby", Provider: "GitHub", Code: "123456", Domain: "acme.test", Vars: map[string]any{"City": "Berlin"},
 	}
 }
 
@@ -67,7 +68,14 @@ func TestTemplatesBuiltin(t *testing.T) {
 	builtin := templates(t, nil)
 	href := regexp.MustCompile(`(?i)(?:href|src|background|action)\s*=\s*"([^"]*)"|url\(`)
 	link := regexp.MustCompile(`https?://[^\s<>"]+`)
+	linked := []string{
+		notify.EmailConfirm, notify.EmailConfirmAgain, notify.EmailChangeNew, notify.EmailChangeOld, notify.PasswordReset,
+		notify.PasswordFirst, notify.PhoneChangeOld, notify.PasswordClosed,
+	}
 	for _, kind := range notify.Kinds() {
+		if !notify.GoesBy(kind, notify.Email) {
+			continue
+		}
 		for _, language := range []string{"en", "de"} {
 			t.Run(kind+"/"+language, func(t *testing.T) {
 				got := render(t, builtin, kind, language, data())
@@ -75,13 +83,16 @@ func TestTemplatesBuiltin(t *testing.T) {
 					t.Errorf("got %+v", got)
 				}
 				allowed := []string{"https://acme.test/help"}
-				if carriesLink := kind == notify.EmailConfirm || kind == notify.PasswordFirst; carriesLink {
+				if slices.Contains(linked, kind) {
 					allowed = append(allowed, "https://acme.test/confirm#token=ec_a-b_c")
 					if !strings.Contains(got.Text, "\n"+allowed[1]+"\n") || strings.Count(got.HTML, allowed[1]) != 3 {
 						t.Errorf("the link is missing in %s\n%s", got.Text, got.HTML)
 					}
 				} else if strings.Contains(got.Text+got.HTML, "ec_") {
 					t.Errorf("MAIL-47: a notice has a link")
+				}
+				if carries := strings.Contains(got.Text, "123456") && strings.Contains(got.HTML, "123456"); carries != (kind == notify.CodeEmail) {
+					t.Errorf("carries a code: %t", carries)
 				}
 				for _, found := range href.FindAllStringSubmatch(got.HTML, -1) {
 					if !slices.Contains(allowed, found[1]) {
@@ -108,6 +119,83 @@ func TestTemplatesBuiltin(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// gsm7 are the letters of an SMS that takes 160 of them (3GPP TS 23.038), as far as our texts need any.
+var gsm7 = regexp.MustCompile(`^[A-Za-z0-9 \n@$_!"#%&'()*+,\-./:;<=>?ÄÖÜäöüß]*$`)
+
+// MAIL-35, MAIL-46, MAIL-47; OTP-41: an SMS with a code fits in one, ends with the code bound to the domain, and names
+// nobody.
+func TestTemplatesSMS(t *testing.T) {
+	builtin := templates(t, nil)
+	codes := []string{notify.CodeSMS, notify.PhoneConfirm, notify.PasswordClosed}
+	links := []string{notify.EmailChangeOld, notify.PhoneChangeOld}
+	for _, kind := range notify.Kinds() {
+		if !notify.GoesBy(kind, notify.SMS) {
+			if _, _, err := builtin.RenderSMS(kind, "en", data()); !notify.Classify(err).Permanent {
+				t.Errorf("%s: got %v", kind, err)
+			}
+			continue
+		}
+		for _, language := range []string{"en", "de"} {
+			for _, purpose := range []string{"", notify.ToVerify, notify.ToLogin, notify.ToReset, notify.ToStepUp, notify.ToChange} {
+				d := data()
+				d.Purpose, d.ExpiresIn = purpose, 10*time.Minute
+				got, used, err := builtin.RenderSMS(kind, language, d)
+				if err != nil || used != language || !gsm7.MatchString(got) || !strings.Contains(got, "Acme") {
+					t.Fatalf("%s: got %q in %s, %v", kind, got, used, err)
+				}
+				if carries := strings.HasSuffix(got, "\n@acme.test #123456"); carries != slices.Contains(codes, kind) {
+					t.Errorf("%s: got %q", kind, got)
+				}
+				most := 2 * 153 // two segments
+				if strings.Contains(got, "123456") {
+					most = 160
+					if !strings.Contains(got, "10 minutes") && !strings.Contains(got, "10 Minuten") {
+						t.Errorf("%s: got %q", kind, got)
+					}
+				}
+				if n := utf8.RuneCountInString(got); n > most {
+					t.Errorf("%s: %d characters: %q", kind, n, got)
+				}
+				if strings.Contains(got, d.Link.Reveal()) != slices.Contains(links, kind) || strings.Contains(got, d.Name+" ") || strings.Contains(got, d.To) {
+					t.Errorf("%s: got %q", kind, got)
+				}
+			}
+		}
+	}
+	login := data()
+	login.Purpose, login.ExpiresIn = notify.ToLogin, 10*time.Minute
+	got, _, err := builtin.RenderSMS(notify.CodeSMS, "en", login)
+	if want := "123456 is your code to log in to Acme. Valid for 10 minutes. Do not pass it on.\n\n@acme.test #123456"; got != want || err != nil {
+		t.Errorf("got %q, %v", got, err)
+	}
+}
+
+// MAIL-46: a code says what it is for.
+func TestTemplatesCode(t *testing.T) {
+	seen := map[string]bool{}
+	for _, purpose := range []string{notify.ToVerify, notify.ToLogin, notify.ToReset, notify.ToStepUp, notify.ToChange} {
+		for _, language := range []string{"en", "de"} {
+			d := data()
+			d.Purpose, d.ExpiresIn = purpose, 10*time.Minute
+			got := render(t, templates(t, nil), notify.CodeEmail, language, d)
+			if seen[got.Text] || !strings.Contains(got.Text, "\n123456\n") || !strings.Contains(got.Text, "10 M") && !strings.Contains(got.Text, "10 m") {
+				t.Errorf("%s: got %s", purpose, got.Text)
+			}
+			seen[got.Text] = true
+		}
+	}
+}
+
+// MAIL-38: nothing in it is of who caused it.
+func TestTemplatesAccountExists(t *testing.T) {
+	made := templates(t, map[string]string{"account_exists/en.txt": "{{.Name}}|{{.Device}}|{{.Product}}"})
+	d := data()
+	d.Name, d.Device = "visit evil.example", "visit evil.example"
+	if got := render(t, made, notify.AccountExists, "en", d).Text; got != "||Acme\n" {
+		t.Errorf("got %q", got)
 	}
 }
 
@@ -177,7 +265,9 @@ func TestTemplatesEscape(t *testing.T) {
 
 // MAIL-38: a name that a stranger chose is no link.
 func TestTemplatesUnlinkNames(t *testing.T) {
-	for _, kind := range []string{notify.EmailConfirm, notify.PasswordFirst} {
+	for _, kind := range []string{
+		notify.EmailConfirm, notify.EmailConfirmAgain, notify.EmailChangeNew, notify.PasswordReset, notify.PasswordFirst, notify.CodeEmail,
+	} {
 		d := data()
 		d.Name = "http://evil.example/x www.evil。example J. R. <b>Smith</b>"
 		got := render(t, templates(t, nil), kind, "en", d)
@@ -291,6 +381,11 @@ func TestTemplatesRefused(t *testing.T) {
 		{"an empty text", "email_confirm/en.txt", "\n", "email_confirm/en.txt"},
 		{"an unknown kind", "email_confrim/en.txt", "x", "email_confrim/en.txt"},
 		{"an unknown file", "email_confirm/en.md", "x", "email_confirm/en.md"},
+		{"a mail of what goes by SMS", "code_sms/en.txt", "x", "code_sms/en.txt"},
+		{"an SMS of what goes by mail", "email_confirm/en.sms.txt", "x", "email_confirm/en.sms.txt"},
+		{"phrases of SMS", "phrases/en.sms.txt", "x", "phrases/en.sms.txt"},
+		{"an empty SMS", "code_sms/en.sms.txt", "\n", "code_sms/en.sms.txt"},
+		{"a missing key in an SMS", "code_sms/de.sms.txt", "{{.Vars.Town}}", "code_sms/de.sms.txt:1"},
 		{"a file at the root", "README", "x", "README"},
 		{"a file too deep", "email_confirm/en/x.txt", "x", "email_confirm/en/x.txt"},
 		{"an unknown language", "email_confirm/english.txt", "x", "email_confirm/english.txt"},
