@@ -35,6 +35,7 @@ type Actor struct {
 	IP        string // the address as the transport saw it; "" when there is none
 	UserAgent string
 	RequestID string
+	Language  string // the Accept-Language header: of messages to users who chose none; "" without one
 
 	OnBehalfOf ID     // who asked, where AsSystem has the program act in their stead
 	Reason     string // what an administrator gave as reason; MaxReason characters at most
@@ -82,11 +83,13 @@ func WithActor(ctx context.Context, a Actor) context.Context {
 	return context.WithValue(ctx, actorKey{}, a)
 }
 
-// AsSystem returns a context in which the caller is the program itself, also behind RequireUser. The address,
-// user agent and request id of the present actor are kept for the record.
+// AsSystem returns a context in which the caller is the program itself, also behind RequireUser. The address, user
+// agent, language and request id of the present actor are kept.
 func AsSystem(ctx context.Context) context.Context {
 	a := ActorFrom(ctx)
-	return WithActor(ctx, Actor{Kind: ActorSystem, IP: a.IP, UserAgent: a.UserAgent, RequestID: a.RequestID, OnBehalfOf: a.ID})
+	return WithActor(ctx, Actor{
+		Kind: ActorSystem, IP: a.IP, UserAgent: a.UserAgent, RequestID: a.RequestID, Language: a.Language, OnBehalfOf: a.ID,
+	})
 }
 
 // ActorFrom returns who acts in ctx: the system when nobody was named.

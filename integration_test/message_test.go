@@ -209,10 +209,19 @@ func TestNotices(t *testing.T) {
 			options []roster.CreateOption
 			want    []string
 		}{
-			"a proven address":   {person("anna", "anna@example.com", ""), []roster.CreateOption{roster.WithEmailVerified()}, []string{"social_linked to anna@example.com"}},
-			"an unproven one":    {person("berta", "berta@example.com", ""), nil, nil},
-			"none":               {person("carla", "", ""), nil, nil},
-			"a proven phone yet": {person("", "", "+12025550101"), []roster.CreateOption{roster.WithPhoneVerified()}, nil}, // SMS is not built
+			"a proven address": {person("anna", "anna@example.com", ""), []roster.CreateOption{roster.WithEmailVerified()}, []string{"social_linked to anna@example.com"}},
+			"an unproven one":  {person("berta", "berta@example.com", ""), nil, nil},
+			"none":             {person("carla", "", ""), nil, nil},
+			"a proven phone":   {person("", "", "+12025550101"), []roster.CreateOption{roster.WithPhoneVerified()}, []string{"social_linked to +12025550101"}},
+			"both": {
+				person("", "both@example.com", "+12025550102"), []roster.CreateOption{roster.WithEmailVerified(), roster.WithPhoneVerified()},
+				[]string{"social_linked to both@example.com"},
+			},
+			"a proven phone beside an unproven address": {
+				person("", "either@example.com", "+12025550103"), []roster.CreateOption{roster.WithPhoneVerified()},
+				[]string{"social_linked to +12025550103"},
+			},
+			"an unproven phone": {person("", "", "+12025550104"), nil, nil},
 		} {
 			t.Run("MAIL-47 with "+name, func(t *testing.T) {
 				u := w.add(t, tt.p, tt.options...)
@@ -223,6 +232,10 @@ func TestNotices(t *testing.T) {
 					got = append(got, m.Kind+" to "+m.To)
 					if m.Link != "" || m.Token != "" {
 						t.Error("a notice with a link")
+					}
+					bySMS := m.Channel == notify.SMS && strings.HasPrefix(m.Text, "Example: ") && m.Subject == "" && m.HTML == ""
+					if bySMS != strings.HasPrefix(m.To, "+") {
+						t.Errorf("got %s to %s: %q", m.Channel, m.To, m.Text)
 					}
 				}
 				same(t, tt.want, got)

@@ -106,7 +106,11 @@ func TestUpdateContact(t *testing.T) {
 			if got.PhoneVerifiedAt != nil || w.read(t, u.ID).PhoneVerifiedAt != nil {
 				t.Error("the new number counts as proven")
 			}
-			same(t, []string{"BeforeUpdate", "BeforeContactChange", "AfterUpdate", "AfterContactChange", "OnUpdate", "OnContactChange"}, w.fired())
+			same(t, []string{
+				"BeforeUpdate", "BeforeContactChange", "AfterUpdate", "AfterContactChange", "BeforeMessage", "AfterMessage", "OnUpdate",
+				"OnContactChange", "OnMessage",
+			}, w.fired())
+			same(t, []string{"phone_changed to +12025550123"}, w.posted(t))
 		})
 		t.Run("USER-35 keeps the proof of an address that is merely spelled otherwise", func(t *testing.T) {
 			u := w.add(t, person("dora", "dora@example.com", "+12025550125"), roster.WithEmailVerified(), roster.WithPhoneVerified())

@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"net/url"
 	"time"
 
 	"github.com/roster-go/roster"
@@ -17,12 +19,16 @@ import (
 // newWorker makes the worker of the outbox; it starts nothing.
 func (c *Core[U]) newWorker() error {
 	senders := map[notify.Channel]notify.Sender{}
-	if n := c.Settings.Notify; n.Mail != nil {
-		senders[notify.Email] = n.Mail
+	for _, channel := range []notify.Channel{notify.Email, notify.SMS} {
+		if sender := c.sender(channel); sender != nil {
+			senders[channel] = sender
+		}
 	}
+	n := c.Settings.Notify
 	var err error
 	c.worker, err = notify.NewWorker(c.Store, c.prepare, notify.WorkerConfig{
-		Senders: senders, Now: c.Now, Logger: c.Logger, Poll: c.Settings.Notify.Poll,
+		Senders: senders, Now: c.Now, Logger: c.Logger, Poll: n.Poll, Batch: n.Batch, Lease: n.Lease, Parallel: n.Parallel,
+		SendTimeout: n.SendTimeout, MaxAttempts: n.MaxAttempts, Drain: n.Drain,
 	})
 	return err
 }
@@ -49,23 +55,49 @@ func (c *Core[U]) prepare(ctx context.Context, m store.Message) (notify.Message,
 	if err != nil {
 		return none, notify.Send, notify.Permanent(fmt.Errorf("read the user of the payload: %w", err))
 	}
-	data := notify.Data{
-		Product: c.product(), SupportURL: c.Settings.Notify.SupportURL, User: u, Name: u.Base().DisplayName(), To: m.To, Link: roster.Secret(p.Link), When: m.CreatedAt,
-		IP: p.IP, Device: p.Device, Vars: p.Vars, Old: p.text("Old"), New: p.text("New"), Provider: p.text("Provider"),
+	ready := notify.Message{
+		ID: m.ID, Kind: m.Kind, Channel: notify.Channel(m.Channel), To: m.To, Headers: p.Headers, CreatedAt: m.CreatedAt,
+		Link: roster.Secret(p.Link), Token: roster.Secret(p.Token), Code: roster.Secret(p.Code),
 	}
-	if m.LinkHash != nil {
-		data.ExpiresAt, data.ExpiresIn = m.ExpiresAt, m.ExpiresAt.Sub(m.CreatedAt).Round(time.Minute)
+	data, preferred := c.templateData(m, p, u), m.Language+","+c.Settings.Notify.Language
+	if ready.Channel == notify.SMS {
+		ready.Text, ready.Language, err = c.Templates.RenderSMS(m.Kind, preferred, data)
+	} else {
+		ready.Subject, ready.Text, ready.HTML, ready.Language, err = c.Templates.Render(m.Kind, preferred, data)
+		ready.Subject = cmp.Or(p.Subject, ready.Subject)
 	}
-	preferred := m.Language + "," + c.Settings.Notify.Language
-	subject, text, html, language, err := c.Templates.Render(m.Kind, preferred, data)
 	if err != nil {
 		return none, notify.Send, notify.Permanent(err)
 	}
-	return notify.Message{
-		ID: m.ID, Kind: m.Kind, Channel: notify.Channel(m.Channel), To: m.To, Language: language,
-		Subject: cmp.Or(p.Subject, subject), Text: text, HTML: html, Headers: p.Headers, CreatedAt: m.CreatedAt,
-		Link: roster.Secret(p.Link), Token: roster.Secret(p.Token),
-	}, notify.Send, nil
+	return ready, notify.Send, nil
+}
+
+// templateData is what the templates of a message see.
+func (c *Core[U]) templateData(m store.Message, p payload, u U) notify.Data {
+	vars := maps.Clone(c.Settings.Notify.Vars)
+	if vars == nil {
+		vars = map[string]any{}
+	}
+	maps.Copy(vars, p.Vars)
+	data := notify.Data{
+		Product: c.product(), SupportURL: c.Settings.Notify.SupportURL, Domain: c.domain(), User: u, Name: u.Base().DisplayName(),
+		To: m.To, Link: roster.Secret(p.Link), Code: roster.Secret(p.Code), When: m.CreatedAt, IP: p.IP, Device: p.Device, Vars: vars,
+		Old: p.text("Old"), New: p.text("New"), Provider: p.text("Provider"), Purpose: p.text("Purpose"), Reason: p.text("Reason"),
+	}
+	data.Until, _ = time.Parse(time.RFC3339, p.text("Until")) // the zero time without one
+	if p.Link != "" || p.Code != "" {
+		data.ExpiresAt, data.ExpiresIn = m.ExpiresAt, m.ExpiresAt.Sub(m.CreatedAt).Round(time.Minute)
+	}
+	return data
+}
+
+// domain is the host that people know the program by.
+func (c *Core[U]) domain() string {
+	u, err := url.Parse(c.Settings.BaseURL)
+	if err != nil {
+		return ""
+	}
+	return u.Hostname()
 }
 
 func (p payload) text(name string) string {
@@ -80,19 +112,32 @@ func (c *Core[U]) stillDue(ctx context.Context, m store.Message) (notify.Outcome
 	if !c.now().Before(m.ExpiresAt) {
 		return notify.Expire, nil
 	}
+	if due, err := c.stillWanted(ctx, m); !due || err != nil {
+		return notify.Cancel, err
+	}
 	if m.LinkHash == nil {
 		return notify.Send, nil
-	}
-	u, err := c.load(ctx, *m.UserID)
-	if errors.Is(err, roster.ErrNotFound) || err == nil && (u.Base().Deleted() || u.Base().Banned(c.now())) {
-		return notify.Cancel, nil
-	}
-	if err != nil {
-		return notify.Send, err
 	}
 	live, err := c.Store.LinkIsLive(ctx, m.LinkHash, c.now())
 	if err == nil && !live {
 		return notify.Cancel, nil
 	}
 	return notify.Send, err
+}
+
+// stillWanted looks at the account once more: who is gone is only told that, and who is banned gets no way in. The link
+// that undoes a change of a contact is a notice as well, and still goes to who had the contact before.
+func (c *Core[U]) stillWanted(ctx context.Context, m store.Message) (bool, error) {
+	if m.Kind == notify.Closed || m.UserID == nil {
+		return true, nil
+	}
+	u, err := c.load(ctx, *m.UserID)
+	if errors.Is(err, roster.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	entry := notify.CarriesSecret(m.Kind) && m.Kind != notify.EmailChangeOld && m.Kind != notify.PhoneChangeOld
+	return !u.Base().Deleted() && !(entry && u.Base().Banned(c.now())), nil
 }

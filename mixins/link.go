@@ -72,14 +72,17 @@ func (c *Core[U]) mailLink(ctx context.Context, u U, kind linkKind) error {
 		CreatedAt: now, ExpiresAt: now.Add(kind.ttl(c.Settings)),
 	}
 	return c.queue(ctx, u, outgoing{
-		kind: kind.message, to: *b.Email, link: &link, priority: 0,
+		kind: kind.message, to: *b.Email, link: &link, priority: urgent,
 		secrets: messageSecrets{Token: token.Reveal(), Link: c.pageURL(kind.page(c.Settings), token)},
 	})
 }
 
 // pageURL is where a mail leads: a page of the program, with the token in the fragment, which reaches no server's log.
 func (c *Core[U]) pageURL(page string, token roster.Secret) string {
-	return strings.TrimRight(c.Settings.BaseURL, "/") + page + "#token=" + url.QueryEscape(token.Reveal())
+	if strings.HasPrefix(page, "/") {
+		page = strings.TrimRight(c.Settings.BaseURL, "/") + page
+	}
+	return page + "#token=" + url.QueryEscape(token.Reveal())
 }
 
 // findLink returns a link that was not voided, used ones too.

@@ -1,6 +1,7 @@
 package mixins
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -13,23 +14,36 @@ import (
 	"github.com/roster-go/roster/store"
 )
 
-// noticeLife is how long a message without a link is worth sending.
+// noticeLife is how long a message without a link or code is worth sending.
 const noticeLife = 72 * time.Hour
+
+// The priorities: what somebody waits for goes before what they are merely told.
+const (
+	urgent = 0
+	later  = 1
+)
 
 // outgoing is a message on its way into the outbox.
 type outgoing struct {
-	kind     string
-	to       string
-	vars     map[string]any
-	link     *store.Link
-	secrets  messageSecrets
+	kind    string
+	channel notify.Channel // "" means Email
+	to      string         // as it is stored
+	vars    map[string]any
+	// link is stored together with the message that carries it, and its end is that of the message.
+	link    *store.Link
+	secrets messageSecrets
+	// expires is the end of a code; the zero time is noticeLife from now.
+	expires  time.Time
 	priority int
+	// dedupe names what the message is about: of several about the same that wait, there is one.
+	dedupe string
 }
 
 // messageSecrets are what only the recipient may see.
 type messageSecrets struct {
 	Token string `json:"token,omitempty"`
 	Link  string `json:"link,omitempty"`
+	Code  string `json:"code,omitempty"`
 }
 
 // payload is what the outbox keeps, sealed, of a message until it is sent.
@@ -70,33 +84,68 @@ func (p *Plan[U]) unpack(packed json.RawMessage) (U, error) {
 	return u, nil
 }
 
-// notice tells a user something at their proven contact; without one, and without a sender for it, nothing is queued.
+// notice tells a user something at their proven contact: by mail, else by SMS; without one, and without a sender for it,
+// nothing is queued.
 func (c *Core[U]) notice(ctx context.Context, u U, kind string, vars map[string]any) error {
+	return c.noticeOnce(ctx, u, kind, "", vars)
+}
+
+// noticeOnce is a notice about a cause, such as a session: of several about the same that wait, there is one.
+func (c *Core[U]) noticeOnce(ctx context.Context, u U, kind, cause string, vars map[string]any) error {
+	channel, to, ok := c.provenContact(u)
+	if !ok {
+		return nil
+	}
+	m := outgoing{kind: kind, channel: channel, to: to, vars: vars, priority: later}
+	if cause != "" {
+		m.dedupe = kind + ":" + cause
+	}
+	return c.queue(ctx, u, m)
+}
+
+// noticeTo tells a user something at a contact of theirs that the caller knows to be proven.
+func (c *Core[U]) noticeTo(ctx context.Context, u U, kind string, channel notify.Channel, to string, vars map[string]any) error {
+	if c.sender(channel) == nil {
+		return nil
+	}
+	return c.queue(ctx, u, outgoing{kind: kind, channel: channel, to: to, vars: vars, priority: later})
+}
+
+// provenContact is where notices to a user go, if anywhere.
+func (c *Core[U]) provenContact(u U) (channel notify.Channel, to string, ok bool) {
 	b := u.Base()
-	if b.Email == nil || b.EmailVerifiedAt == nil {
-		return nil
+	switch {
+	case b.Email != nil && b.EmailVerifiedAt != nil && c.sender(notify.Email) != nil:
+		return notify.Email, *b.Email, true
+	case b.Phone != nil && b.PhoneVerifiedAt != nil && c.sender(notify.SMS) != nil:
+		return notify.SMS, *b.Phone, true
 	}
-	return c.noticeTo(ctx, u, kind, *b.Email, vars)
+	return "", "", false
 }
 
-func (c *Core[U]) noticeTo(ctx context.Context, u U, kind, to string, vars map[string]any) error {
-	if c.Settings.Notify.Mail == nil {
-		return nil
+// sender returns who sends messages of a channel, or nil.
+func (c *Core[U]) sender(channel notify.Channel) notify.Sender {
+	if channel == notify.SMS {
+		return c.Settings.Notify.SMS
 	}
-	return c.queue(ctx, u, outgoing{kind: kind, to: to, vars: vars, priority: 1})
+	return c.Settings.Notify.Mail
 }
 
-// queue writes a message to the outbox, in the transaction of what causes it. A Before hook may alter it, or take it
-// upon itself to send another.
+// queue writes a message to the outbox, in the transaction of what causes it; of a kind that the program has switched
+// off it writes none. A Before hook may alter it, or take it upon itself to send another.
 func (c *Core[U]) queue(ctx context.Context, u U, m outgoing) error {
-	if c.Settings.Notify.Mail == nil {
-		return roster.ErrInternal.WithMessage("no sender of mails is configured: set Config.Notify.Mail")
+	m.channel = cmp.Or(m.channel, notify.Email)
+	if !c.Settings.Notify.enabled(m.kind) {
+		return nil
+	}
+	if c.sender(m.channel) == nil {
+		return roster.ErrInternal.WithMessage("nobody sends messages by " + string(m.channel) + ": set Config.Notify.Mail and Config.Notify.SMS")
 	}
 	b := u.Base()
 	owner := b.ID // each reader gets a copy of its own
 	run := c.hooks.Message.Begin()
 	e := &callbacks.Message[U]{
-		Event: c.event(ctx), Kind: m.kind, Channel: string(notify.Email), UserID: new(owner), To: m.to, Language: c.languageOf(b),
+		Event: c.event(ctx), Kind: m.kind, Channel: string(m.channel), UserID: new(owner), To: m.to, Language: c.languageFor(ctx, b),
 		Data: callbacks.MessageData[U]{User: c.Plan.clone(u), Vars: m.vars},
 	}
 	if err := before(ctx, c, run, e); err != nil {
@@ -118,33 +167,56 @@ func (c *Core[U]) queue(ctx context.Context, u U, m outgoing) error {
 	}
 	id := roster.NewID()
 	row := &store.Message{
-		ID: id, Kind: m.kind, Channel: string(notify.Email), UserID: &owner, To: m.to, Language: e.Language,
-		Payload: c.Secrets.Seal(secrets.Outbox, content, id[:]), Priority: m.priority,
-		CreatedAt: e.At, ExpiresAt: e.At.Add(noticeLife),
+		ID: id, Kind: m.kind, Channel: string(m.channel), UserID: &owner, To: m.to, Language: e.Language,
+		Payload: c.Secrets.Seal(secrets.Outbox, content, id[:]), DedupeKey: present(m.dedupe), Priority: m.priority,
+		CreatedAt: e.At, ExpiresAt: m.expires,
 	}
+	if row.ExpiresAt.IsZero() {
+		row.ExpiresAt = e.At.Add(noticeLife)
+	}
+	queued := true
 	if m.link == nil {
-		err = c.Store.QueueMessage(ctx, row)
+		queued, err = c.Store.QueueMessage(ctx, row)
 	} else {
 		row.LinkHash, row.ExpiresAt = m.link.Hash, m.link.ExpiresAt
 		err = c.Store.QueueLink(ctx, *m.link, row)
 	}
-	if err != nil {
+	if err != nil || !queued {
 		return err
 	}
-	queued := &callbacks.Message[U]{
-		Event: e.Event, ID: id, Kind: m.kind, Channel: string(notify.Email), UserID: new(owner), To: m.to, Language: e.Language,
+	done := &callbacks.Message[U]{
+		Event: e.Event, ID: id, Kind: m.kind, Channel: string(m.channel), UserID: new(owner), To: m.to, Language: e.Language,
 		Subject: e.Subject, Data: e.Data, Headers: e.Headers,
 	}
-	if err := after(ctx, c, run, queued); err != nil {
+	if err := after(ctx, c, run, done); err != nil {
 		return err
 	}
-	c.Store.AfterCommit(ctx, func(context.Context) { c.wake() })
+	c.Store.AfterCommit(ctx, func(context.Context) {
+		c.wake()
+	})
 	return nil
 }
 
-func (c *Core[U]) languageOf(b *roster.User) string {
+// queueNothing writes a row that is never sent, where an anonymous caller is not to learn whether there was anything to
+// send: both ways write the same.
+func (c *Core[U]) queueNothing(ctx context.Context) error {
+	now := c.now()
+	return c.Store.QueueNothing(ctx, &store.Message{
+		ID: roster.NewID(), Kind: noop, Channel: string(notify.Email), Language: c.Settings.Notify.Language, CreatedAt: now, ExpiresAt: now,
+	})
+}
+
+// noop is the kind of a row that is no message.
+const noop = "noop"
+
+// languageFor is what a user is written to in: what they chose, else what the request asks for that causes the message,
+// else the program's.
+func (c *Core[U]) languageFor(ctx context.Context, b *roster.User) string {
 	if b.Language != nil {
 		return *b.Language
+	}
+	if asked := roster.ActorFrom(ctx).Language; asked != "" {
+		return c.Templates.Match(asked, c.Settings.Notify.Language)
 	}
 	return c.Settings.Notify.Language
 }

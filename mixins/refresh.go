@@ -158,7 +158,9 @@ func (c *Core[U]) reused(ctx context.Context, x store.Session, token tokens.Refr
 		if err != nil {
 			return err
 		}
-		c.tell(ctx, "Message", func(ctx context.Context) error { return c.notice(ctx, u, notify.TokenReuse, nil) })
+		c.tell(ctx, "Message", func(ctx context.Context) error {
+			return c.noticeOnce(ctx, u, notify.TokenReuse, x.ID.String(), nil)
+		})
 		return nil
 	})
 	if err != nil {

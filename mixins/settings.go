@@ -3,6 +3,7 @@ package mixins
 import (
 	"cmp"
 	"io/fs"
+	"slices"
 	"time"
 
 	"github.com/roster-go/roster/identifiers"
@@ -117,23 +118,56 @@ type LaneConfig struct {
 type NotifyConfig struct {
 	// Mail sends mails; nil: none can be asked for.
 	Mail notify.Sender
+	// SMS sends SMS; nil: none can be asked for, and who has proved no e-mail address gets no notices.
+	SMS notify.Sender
 	// SupportURL is where people tell that something is wrong: notices name it. "" means that they name no place.
 	SupportURL string
 	// Templates override the built-in texts, file by file.
 	Templates fs.FS
-	// Language is that of users who chose none; "" means "en".
+	// Vars are for the program's own templates: {{.Vars.City}}.
+	Vars map[string]any
+	// Language is that of users who chose none and whose browser asks for none; "" means "en".
 	Language string
-	// Links are the pages that mails lead to.
+	// Links are the pages that messages lead to.
 	Links LinksConfig
+	// Off are kinds of messages that are not sent, of those that carry no link or code. On are kinds that are sent only
+	// if they are named here: locked_out and banned.
+	Off, On []string
 	// Poll is how often the outbox is looked at; 0 means 2 s.
 	Poll time.Duration
+	// Batch is how many messages are claimed together, for the time of Lease, and Parallel how many of them are sent at
+	// a time; 0 means 20, 5 min and 4.
+	Batch    int
+	Lease    time.Duration
+	Parallel int
+	// SendTimeout bounds one try; 0 means 20 s. MaxAttempts is how often a message is tried; 0 means 10.
+	SendTimeout time.Duration
+	MaxAttempts int
+	// Drain is how long tries go on when Run is to end; 0 means 10 s.
+	Drain time.Duration
+	// Keep is how long messages are kept that were sent or became pointless, KeepDead how long those that could not be
+	// sent; 0 means 30 and 90 days.
+	Keep, KeepDead time.Duration
 }
 
-// LinksConfig are pages of the program, as paths on the base URL. Each reads its token from the fragment of the URL
-// and posts it.
+// enabled reports whether messages of a kind are sent.
+func (n NotifyConfig) enabled(kind string) bool {
+	if notify.Optional(kind) {
+		return slices.Contains(n.On, kind)
+	}
+	return !slices.Contains(n.Off, kind)
+}
+
+// LinksConfig are pages of the program: paths on the base URL, or whole URLs on one of Hosts. Each page reads its token
+// from the fragment of the URL and posts it.
 type LinksConfig struct {
-	ConfirmEmail string // "" means "/confirm"
-	SetPassword  string // "" means "/set-password"
+	ConfirmEmail       string // "" means "/confirm"
+	ResetPassword      string // "" means "/reset-password"
+	SetPassword        string // "" means "/set-password"
+	ConfirmEmailChange string // "" means "/confirm-email-change"
+	CancelChange       string // "" means "/cancel-change"
+	// Hosts are those beside the base URL's that pages may be on, such as "login.example.com".
+	Hosts []string
 }
 
 // CallbacksConfig bounds hooks.
@@ -174,9 +208,19 @@ func (s Settings) WithDefaults() Settings {
 	p.Mails.fill(2, 30*time.Minute)
 	n := &s.Notify
 	n.Language = cmp.Or(n.Language, "en")
-	n.Links.ConfirmEmail = cmp.Or(n.Links.ConfirmEmail, "/confirm")
-	n.Links.SetPassword = cmp.Or(n.Links.SetPassword, "/set-password")
+	l := &n.Links
+	l.ConfirmEmail = cmp.Or(l.ConfirmEmail, "/confirm")
+	l.ResetPassword = cmp.Or(l.ResetPassword, "/reset-password")
+	l.SetPassword = cmp.Or(l.SetPassword, "/set-password")
+	l.ConfirmEmailChange = cmp.Or(l.ConfirmEmailChange, "/confirm-email-change")
+	l.CancelChange = cmp.Or(l.CancelChange, "/cancel-change")
+	n.Batch, n.Parallel, n.MaxAttempts = cmp.Or(n.Batch, 20), cmp.Or(n.Parallel, 4), cmp.Or(n.MaxAttempts, 10)
 	fill(&n.Poll, 2*time.Second)
+	fill(&n.Lease, 5*time.Minute)
+	fill(&n.SendTimeout, 20*time.Second)
+	fill(&n.Drain, 10*time.Second)
+	fill(&n.Keep, 30*day)
+	fill(&n.KeepDead, 90*day)
 	return s
 }
 

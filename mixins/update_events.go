@@ -114,14 +114,25 @@ func (ch *change[U]) notify(ctx context.Context) error {
 		}
 	}
 	if old.EmailVerifiedAt != nil && b.EmailVerifiedAt == nil {
-		vars := map[string]any{"Old": identifiers.Mask(identifiers.KindEmail, *old.Email)}
-		if b.Email == nil {
-			return c.noticeTo(ctx, ch.old, notify.ContactRemoved, *old.Email, vars)
+		err := ch.tellOldContact(ctx, notify.EmailChanged, notify.Email, identifiers.KindEmail, *old.Email, b.Email)
+		if err != nil {
+			return err
 		}
-		vars["New"] = identifiers.Mask(identifiers.KindEmail, *b.Email)
-		return c.noticeTo(ctx, ch.old, notify.EmailChanged, *old.Email, vars)
+	}
+	if old.PhoneVerifiedAt != nil && b.PhoneVerifiedAt == nil {
+		return ch.tellOldContact(ctx, notify.PhoneChanged, notify.SMS, identifiers.KindPhone, *old.Phone, b.Phone)
 	}
 	return nil
+}
+
+// tellOldContact queues a notice to a contact that is no longer the user's.
+func (ch *change[U]) tellOldContact(ctx context.Context, changed string, channel notify.Channel, kind identifiers.Kind, old string, now *string) error {
+	vars := map[string]any{"Old": identifiers.Mask(kind, old)}
+	if now == nil {
+		return ch.core.noticeTo(ctx, ch.old, notify.ContactRemoved, channel, old, vars)
+	}
+	vars["New"] = identifiers.Mask(kind, *now)
+	return ch.core.noticeTo(ctx, ch.old, changed, channel, old, vars)
 }
 
 func fieldNames(fields []*field) []string {

@@ -14,7 +14,7 @@ import (
 	"github.com/roster-go/roster/usersrepo"
 )
 
-// Kit is what a test has at hand beside its repo.
+// Kit is what a test has at hand beside its repo. The mailbox gets the mails and the SMS.
 type Kit struct {
 	DB      *sqlx.DB
 	Clock   *Clock
@@ -33,7 +33,7 @@ func Config(t testing.TB, db *sqlx.DB) (usersrepo.Config, *Kit) {
 		Secrets: []secrets.Secret{{ID: "test", Key: key}}, Now: kit.Clock.Now, Logger: Logger(t),
 	}
 	cfg.Password.Hasher = Hasher{}
-	cfg.Notify.Mail = kit.Mailbox
+	cfg.Notify.Mail, cfg.Notify.SMS = kit.Mailbox, kit.Mailbox
 	return cfg, kit
 }
 

@@ -49,7 +49,10 @@ func require(repo Verifier, cfg Config, e endpoint) echo.MiddlewareFunc {
 
 // stranger is the actor of a request before it is known who it is.
 func (s *server) stranger(r *http.Request, requestID string) roster.Actor {
-	a := roster.Actor{Kind: roster.ActorUser, IP: s.cfg.IPExtractor(r), UserAgent: r.UserAgent(), RequestID: requestID}
+	a := roster.Actor{
+		Kind: roster.ActorUser, IP: s.cfg.IPExtractor(r), UserAgent: r.UserAgent(), RequestID: requestID,
+		Language: r.Header.Get("Accept-Language"),
+	}
 	if _, err := netip.ParseAddr(a.IP); err != nil && a.Source() == "invalid" {
 		s.cfg.Logger.WarnContext(r.Context(), "address of a client cannot be read",
 			slog.String("address", a.IP), slog.String("request_id", requestID))

@@ -335,7 +335,7 @@ func (c *crowded) requests(t *testing.T, ids []roster.ID) {
 			ID: mustID(t), Kind: "k", Channel: "email", UserID: &ids[i], DedupeKey: new(fmt.Sprintf("key %d", i)), CreatedAt: c.now, ExpiresAt: c.now.Add(time.Hour),
 		}
 	}
-	run("QueueMessage", func(ctx context.Context, i int) error { return c.QueueMessage(ctx, message(i)) })
+	run("QueueMessage", func(ctx context.Context, i int) error { _, err := c.QueueMessage(ctx, message(i)); return err })
 	run("QueueLink", func(ctx context.Context, i int) error {
 		m := message(i)
 		m.DedupeKey, m.LinkHash = nil, hash(i)

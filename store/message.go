@@ -39,17 +39,27 @@ type Message struct {
 	Attempts  int
 }
 
-// QueueMessage stores a message to be sent; one whose dedupe key is pending already is dropped.
-func (s *Store) QueueMessage(ctx context.Context, m *Message) error {
-	_, err := s.exec(ctx, insertMessage, m.values()...)
+// QueueMessage stores a message to be sent, and reports whether it did: one whose dedupe key is pending already is
+// dropped.
+func (s *Store) QueueMessage(ctx context.Context, m *Message) (bool, error) {
+	n, err := s.exec(ctx, insertMessage, m.values()...)
+	return n > 0, err
+}
+
+// QueueNothing stores a row that looks like a message and is never sent.
+func (s *Store) QueueNothing(ctx context.Context, m *Message) error {
+	_, err := s.exec(ctx, insertInto+`'cancelled')`, m.values()...)
 	return err
 }
 
-const insertMessage = `
+const (
+	insertInto = `
 	INSERT INTO {messages} (id, kind, channel, user_id, recipient, language, payload, link_hash, dedupe_key, priority,
 		created_at, next_at, expires_at, state)
-	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 'pending')
+	VALUES ($1, $2, $3, $4, nullif($5, ''), $6, $7, $8, $9, $10, $11, $12, $13, `
+	insertMessage = insertInto + `'pending')
 	ON CONFLICT DO NOTHING`
+)
 
 func (m *Message) values() []any {
 	return []any{

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"net/url"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -56,7 +57,7 @@ type Config struct {
 
 	// AllowMethods are methods of the program's type that look like hooks and are none.
 	AllowMethods []string
-	// Development is for a program on localhost: plain http, mails into the log, and a known secret where none is given.
+	// Development is for a program on localhost: plain http, mails and SMS into the log, and a known secret where none is given.
 	Development bool
 	// Now is the clock; nil: time.Now.
 	Now func() time.Time
@@ -86,6 +87,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Notify.Mail == nil {
 		c.Notify.Mail = notify.NewLog(c.Logger)
+	}
+	if c.Notify.SMS == nil {
+		c.Notify.SMS = notify.NewLog(c.Logger)
 	}
 	return c
 }
@@ -117,6 +121,7 @@ func (c Config) check() error {
 	}{
 		{"Cache", c.Cache},
 		{"Notify.Mail", c.Notify.Mail},
+		{"Notify.SMS", c.Notify.SMS},
 		{"Notify.Templates", c.Notify.Templates},
 		{"Password.Hasher", c.Password.Hasher},
 	} {
@@ -145,7 +150,22 @@ func (c Config) check() error {
 	between("Session.Keep", x.Keep, time.Hour, 100*365*24*time.Hour)
 	between("Confirm.EmailTTL", s.Confirm.EmailTTL, time.Minute, 30*24*time.Hour)
 	between("Password.FirstTTL", s.Password.FirstTTL, time.Minute, 30*24*time.Hour)
-	between("Notify.Poll", s.Notify.Poll, 10*time.Millisecond, time.Hour)
+	n := s.Notify
+	between("Notify.Poll", n.Poll, 10*time.Millisecond, time.Hour)
+	between("Notify.SendTimeout", n.SendTimeout, time.Second, time.Hour)
+	between("Notify.Lease", n.Lease, n.SendTimeout+time.Second, 24*time.Hour)
+	between("Notify.Drain", n.Drain, time.Millisecond, time.Hour)
+	between("Notify.Keep", n.Keep, time.Hour, 100*365*24*time.Hour)
+	between("Notify.KeepDead", n.KeepDead, time.Hour, 100*365*24*time.Hour)
+	fault(n.Batch < 1 || n.Batch > 1000, "Notify.Batch is %d: want 1 to 1000", n.Batch)
+	fault(n.Parallel < 1, "Notify.Parallel is %d: want 1 or more", n.Parallel)
+	fault(n.MaxAttempts < 1, "Notify.MaxAttempts is %d: want 1 or more", n.MaxAttempts)
+	for _, kind := range slices.Concat(n.Off, n.On) {
+		fault(!slices.Contains(notify.Kinds(), kind), "Notify.Off, Notify.On: no kind of message is called %q", kind)
+	}
+	for _, kind := range n.Off {
+		fault(notify.CarriesSecret(kind), "Notify.Off: %q carries a link or code and cannot be switched off", kind)
+	}
 	between("Callbacks.OnTimeout", s.Callbacks.OnTimeout, time.Millisecond, time.Hour)
 	for _, lane := range []struct {
 		name string
@@ -166,13 +186,37 @@ func (c Config) check() error {
 		_, err := netip.ParsePrefix(network)
 		fault(err != nil, "Protection.TrustedSources: %q is no network in CIDR notation", network)
 	}
-	page := func(name, path string) {
-		fault(!strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") || strings.ContainsAny(path, "#\r\n"),
-			"Notify.Links.%s is %q: want a path that begins with /", name, path)
+	for _, page := range []struct{ name, url string }{
+		{"ConfirmEmail", n.Links.ConfirmEmail},
+		{"ResetPassword", n.Links.ResetPassword},
+		{"SetPassword", n.Links.SetPassword},
+		{"ConfirmEmailChange", n.Links.ConfirmEmailChange},
+		{"CancelChange", n.Links.CancelChange},
+	} {
+		fault(!c.isPage(page.url), "Notify.Links.%s is %q: want a path that begins with /, or an https URL on one of Notify.Links.Hosts",
+			page.name, page.url)
 	}
-	page("ConfirmEmail", s.Notify.Links.ConfirmEmail)
-	page("SetPassword", s.Notify.Links.SetPassword)
+	for _, host := range n.Links.Hosts {
+		u, err := url.Parse("https://" + host + "/")
+		fault(err != nil || u.Host != host || u.Hostname() == "", "Notify.Links.Hosts: %q is no host", host)
+	}
 	return errors.Join(errs...)
+}
+
+// isPage reports whether messages may lead there: to a path on the base URL, or to a URL on a host that was named. The
+// fragment is the token's.
+func (c Config) isPage(page string) bool {
+	if strings.ContainsAny(page, "#\\") || strings.ContainsFunc(page, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
+		return false
+	}
+	if strings.HasPrefix(page, "/") {
+		return !strings.HasPrefix(page, "//")
+	}
+	u, err := url.Parse(page)
+	if err != nil || u.User != nil || u.Opaque != "" || !slices.Contains(c.Notify.Links.Hosts, u.Host) {
+		return false
+	}
+	return u.Scheme == "https" || u.Scheme == "http" && c.Development && isLocal(u.Hostname())
 }
 
 // typedNil reports whether an interface holds a nil pointer or function, which is not nil itself.
@@ -190,15 +234,19 @@ func (c Config) checkBaseURL() error {
 		return errors.New("BaseURL: want https://host, perhaps with a path; no user, query or fragment")
 	}
 	host := u.Hostname()
-	local := host == "localhost" || strings.HasSuffix(host, ".localhost")
-	if addr, err := netip.ParseAddr(host); err == nil {
-		local = addr.IsLoopback()
-	}
 	switch {
-	case c.Development && !local:
+	case c.Development && !isLocal(host):
 		return fmt.Errorf("development is for localhost only, not for %s", host)
 	case u.Scheme == "https" || u.Scheme == "http" && c.Development:
 		return nil
 	}
 	return errors.New("BaseURL: want https; plain http is for Development on localhost")
+}
+
+// isLocal reports whether a host is this machine.
+func isLocal(host string) bool {
+	if addr, err := netip.ParseAddr(host); err == nil {
+		return addr.IsLoopback()
+	}
+	return host == "localhost" || strings.HasSuffix(host, ".localhost")
 }

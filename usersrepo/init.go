@@ -96,7 +96,7 @@ func newParts[U roster.Model](cfg Config, plan *mixins.Plan[U]) (mixins.Parts[U]
 		Username: cfg.Username.UsernameConfig, Email: cfg.Email, Phone: cfg.Phone,
 	})
 	if plan != nil {
-		p.Templates, errs[3] = notify.NewTemplates(cfg.Notify.Templates, notify.Data{User: plan.New()})
+		p.Templates, errs[3] = notify.NewTemplates(cfg.Notify.Templates, notify.Data{User: plan.New(), Vars: cfg.Notify.Vars})
 	}
 	if p.Cache == nil {
 		p.Cache = cache.NewMemory(cache.MemoryConfig{Now: cfg.Now})

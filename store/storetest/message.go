@@ -22,7 +22,8 @@ func (s *suite) message(t *testing.T, change ...func(*store.Message)) store.Mess
 	for _, f := range change {
 		f(&m)
 	}
-	noError(t, s.QueueMessage(t.Context(), &m))
+	_, err := s.QueueMessage(t.Context(), &m)
+	noError(t, err)
 	return m
 }
 
