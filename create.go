@@ -88,11 +88,6 @@ func WithInvitation() CreateOption {
 	return createOption(func(o *CreateOptions) { o.Invitation = true })
 }
 
-// AllowReserved lets the username be one of the reserved names.
-func AllowReserved() CreateOption {
-	return createOption(func(o *CreateOptions) { o.AllowReserved = true })
-}
-
 // WithVia says by which way the user comes; the hooks are told.
 func WithVia(via Via) CreateOption {
 	return createOption(func(o *CreateOptions) { o.Via = via })

@@ -155,6 +155,16 @@ func (r *recorder[U]) ConfirmEmail(ctx context.Context, token roster.Secret) (U,
 	return r.UsersRepo.ConfirmEmail(ctx, token)
 }
 
+func (r *recorder[U]) CheckUsername(ctx context.Context, name string) (roster.UsernameStatus, error) {
+	r.calls.note("CheckUsername")
+	return r.UsersRepo.CheckUsername(ctx, name)
+}
+
+func (r *recorder[U]) ChangeUsername(ctx context.Context, id roster.ID, name string, options ...roster.UsernameOption) (U, error) {
+	r.calls.note("ChangeUsername")
+	return r.UsersRepo.ChangeUsername(ctx, id, name, options...)
+}
+
 func (r *recorder[U]) HashPassword(ctx context.Context, password roster.Secret) (string, error) {
 	r.calls.note("HashPassword")
 	return r.UsersRepo.HashPassword(ctx, password)

@@ -134,7 +134,7 @@ func (n *newcomer[U]) prepare(ctx context.Context) error {
 func (n *newcomer[U]) judge(ctx context.Context, u U) error {
 	faults := n.validate(ctx, u)
 	if len(faults) > 0 || n.joins {
-		if err := n.core.addTaken(ctx, u.Base().ID, n.names, &faults); err != nil {
+		if err := n.core.addTaken(ctx, u.Base().ID, n.names, n.core.holds(n.names.Username), &faults); err != nil {
 			return err
 		}
 	}
@@ -234,18 +234,18 @@ func (n *newcomer[U]) settle(ctx context.Context) error {
 // allTaken tells every identifier that is taken, where the database told one.
 func (n *newcomer[U]) allTaken(ctx context.Context, err error) error {
 	var faults roster.FieldErrors
-	if lookup := n.core.addTaken(ctx, n.user.Base().ID, n.names, &faults); lookup != nil || len(faults) == 0 {
+	if lookup := n.core.addTaken(ctx, n.user.Base().ID, n.names, n.core.holds(n.names.Username), &faults); lookup != nil || len(faults) == 0 {
 		return err
 	}
 	return faults.Err()
 }
 
-// addTaken adds a fault for each identifier that another user than id has.
-func (c *Core[U]) addTaken(ctx context.Context, id roster.ID, n names, faults *roster.FieldErrors) error {
+// addTaken adds a fault for each identifier that another user than id has, or that holds keep from them.
+func (c *Core[U]) addTaken(ctx context.Context, id roster.ID, n names, holds store.Holds, faults *roster.FieldErrors) error {
 	if n == (names{}) {
 		return nil
 	}
-	taken, err := c.Store.TakenIdentifiers(ctx, id, store.Identifiers(n), c.holds(n.Username))
+	taken, err := c.Store.TakenIdentifiers(ctx, id, store.Identifiers(n), holds)
 	for _, field := range taken {
 		faults.Add(field, roster.Taken)
 	}

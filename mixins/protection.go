@@ -233,6 +233,19 @@ func (c *Core[U]) spend(ctx context.Context, l LaneConfig, keys ...string) error
 	return nil
 }
 
+// spendSource takes from a quota of the caller's address. It is not given back: to ask is what counts.
+func (c *Core[U]) spendSource(ctx context.Context, l LaneConfig, kind string) error {
+	source := roster.ActorFrom(ctx).Source()
+	if l.Off || source == "" {
+		return nil
+	}
+	verdict, err := c.Self.CheckTimeoutAndIncr(ctx, roster.Limit{Max: l.Max, Window: l.Window}, kind+":"+source)
+	if err != nil {
+		return err
+	}
+	return verdict.Err()
+}
+
 func (c *Core[U]) unspend(ctx context.Context, limit roster.Limit, keys ...string) {
 	if lanes, err := c.quota(limit, keys); err == nil {
 		c.release(ctx, limitsOf(lanes)...)

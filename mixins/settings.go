@@ -75,6 +75,8 @@ type UsernameConfig struct {
 	identifiers.UsernameConfig
 	// HoldFor keeps a username that was given up from others; 0 means 90 days, a negative value not at all.
 	HoldFor time.Duration
+	// ChangeQuota lets people change their own username 5 times in 24 h.
+	ChangeQuota LaneConfig
 }
 
 // ConfirmConfig is how contacts are proven.
@@ -103,6 +105,8 @@ type ProtectionConfig struct {
 	Registration LaneConfig
 	// Mails lets 2 mails of a kind be asked for in 30 min, for one account and to one address.
 	Mails LaneConfig
+	// UsernameChecks lets an address ask 30 times in 60 s whether a username is free.
+	UsernameChecks LaneConfig
 	// TrustedSources are networks (CIDR) whose addresses are not counted by Source.
 	TrustedSources []string
 }
@@ -197,6 +201,7 @@ func (s Settings) WithDefaults() Settings {
 	fill(&x.Keep, 30*day)
 	x.MaxPerUser = cmp.Or(x.MaxPerUser, 10)
 	fill(&s.Username.HoldFor, 90*day)
+	s.Username.ChangeQuota.fill(5, day)
 	fill(&s.Confirm.EmailTTL, day)
 	fill(&s.Password.FirstTTL, day)
 	fill(&s.Callbacks.OnTimeout, 5*time.Second)
@@ -206,6 +211,7 @@ func (s Settings) WithDefaults() Settings {
 	p.Pair.fill(10, 15*time.Minute)
 	p.Registration.fill(20, time.Hour)
 	p.Mails.fill(2, 30*time.Minute)
+	p.UsernameChecks.fill(30, time.Minute)
 	n := &s.Notify
 	n.Language = cmp.Or(n.Language, "en")
 	l := &n.Links

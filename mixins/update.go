@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/roster-go/roster"
+	"github.com/roster-go/roster/store"
 )
 
 // Update implements CRUDOps.
@@ -43,6 +44,8 @@ type change[U roster.Model] struct {
 	old, user U
 	names     names // canonical, of the user as edited
 	oldNames  names
+	rename    *roster.UsernameOptions // of ChangeUsername, which is no Update for hooks; else nil
+	written   bool
 }
 
 // refuseGuarded refuses to touch fields of the base user that no document may write: each has an operation of its own.
@@ -78,9 +81,13 @@ func (ch *change[U]) apply(ctx context.Context) (U, error) {
 	if len(fields) == 0 {
 		return ch.old, nil
 	}
+	if err := ch.spendRename(ctx); err != nil {
+		return ch.old, err
+	}
 	if err := ch.write(ctx, fields); err != nil {
 		return ch.old, err
 	}
+	ch.written = true
 	forgetFresh[U](ctx)
 	return ch.user, events.after(ctx, ch, fields)
 }
@@ -108,15 +115,26 @@ func (ch *change[U]) validate(ctx context.Context) error {
 			}
 		}
 	}
+	if ch.rename != nil && ch.rename.AllowReserved {
+		faults = lift(faults, "username", roster.Reserved)
+	}
 	requireIdentifier(b, &faults)
 	if !equalValues(b.Language, old.Language) || !equalValues(b.TimeZone, old.TimeZone) {
 		checkPreferences(b, &faults)
 	}
 	c.Plan.checkTexts(ch.old, ch.user, &faults)
-	if err := c.addTaken(ctx, b.ID, unheld, &faults); err != nil {
+	if err := c.addTaken(ctx, b.ID, unheld, ch.holds(unheld.Username), &faults); err != nil {
 		return err
 	}
 	return faults.Err()
+}
+
+// holds returns what keeps a username from the user: none of it, if the change gives it away.
+func (ch *change[U]) holds(username *string) store.Holds {
+	if ch.rename != nil && ch.rename.IgnoreHold {
+		return store.Holds{Now: ch.core.now()}
+	}
+	return ch.core.holds(username)
 }
 
 // canonical returns the identifiers of a stored user as they are compared.

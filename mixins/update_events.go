@@ -34,6 +34,11 @@ var contactSlots = []struct {
 func (ch *change[U]) before(ctx context.Context) (*changeEvents[U], error) {
 	c := ch.core
 	events := &changeEvents[U]{event: c.event(ctx), update: c.hooks.Update.Begin()}
+	var err error
+	if ch.rename != nil {
+		events.username, err = ch.beforeUsername(ctx, events.event)
+		return events, err
+	}
 	e := &callbacks.Update[U]{
 		Event: events.event, Old: c.Plan.clone(ch.old), User: ch.user, Changed: fieldNames(c.Plan.changed(ch.old, ch.user)),
 	}
@@ -44,19 +49,9 @@ func (ch *change[U]) before(ctx context.Context) (*changeEvents[U], error) {
 	if err := ch.refuseGuarded(); err != nil {
 		return nil, err
 	}
-	// What merely is spelled otherwise is no change of a contact, and spaces around a username are none of it.
-	newNames, username := c.canonical(ch.user), ch.user.Base().Username
-	normalise(&username, "username", new(roster.FieldErrors), c.Identifiers.Username)
-	if b, old := ch.user.Base(), ch.old.Base(); !equalValues(username, old.Username) {
-		run := c.hooks.UsernameChange.Begin()
-		events.username = &run
-		e := &callbacks.UsernameChange[U]{Event: events.event, User: c.Plan.clone(ch.user), Old: text(old.Username), New: text(b.Username)}
-		if err := before(ctx, c, run, e); err != nil {
-			return nil, err
-		}
-		if e.New != text(b.Username) {
-			b.Username = present(e.New)
-		}
+	newNames := c.canonical(ch.user) // what merely is spelled otherwise is no change of a contact
+	if events.username, err = ch.beforeUsername(ctx, events.event); err != nil {
+		return nil, err
 	}
 	for _, contact := range contactSlots {
 		if equalValues(*newNames.slots()[contact.slot], *ch.oldNames.slots()[contact.slot]) {
@@ -74,9 +69,11 @@ func (ch *change[U]) before(ctx context.Context) (*changeEvents[U], error) {
 // after runs the After hooks of what was changed, and queues the On hooks and the notices.
 func (events *changeEvents[U]) after(ctx context.Context, ch *change[U], fields []*field) error {
 	c := ch.core
-	e := &callbacks.Update[U]{Event: events.event, Old: ch.old, User: ch.user, Changed: fieldNames(fields)}
-	if err := after(ctx, c, events.update, e); err != nil {
-		return err
+	if ch.rename == nil {
+		e := &callbacks.Update[U]{Event: events.event, Old: ch.old, User: ch.user, Changed: fieldNames(fields)}
+		if err := after(ctx, c, events.update, e); err != nil {
+			return err
+		}
 	}
 	b, old := ch.user.Base(), ch.old.Base()
 	if events.username != nil && !equalValues(b.Username, old.Username) {

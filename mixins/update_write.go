@@ -31,7 +31,7 @@ func (ch *change[U]) write(ctx context.Context, fields []*field) error {
 	holds := store.Holds{}
 	if renamed {
 		set = append(set, store.Assignment{Column: string(store.ByUsername), Value: ch.names.Username})
-		holds = c.holds(ch.names.Username)
+		holds = ch.holds(ch.names.Username)
 	}
 	if search := c.searchText(ch.user, ch.names); search != c.searchText(ch.old, ch.oldNames) {
 		set = append(set, store.Assignment{Column: "search", Value: search})

@@ -25,6 +25,10 @@ type Config struct {
 	// Realm is named in WWW-Authenticate; "" means "roster".
 	Realm string
 
+	// UsernameCheck is who may ask whether a username is free: AuthNone, also "", means anyone, AuthSession people who are
+	// logged in. Nobody may where Without names the endpoint.
+	UsernameCheck Auth
+
 	// Without names endpoints that are not mounted.
 	Without []string
 	// Replace has handlers of the program's own for endpoints, under the same path and the same checks of who asks. They

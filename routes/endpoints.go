@@ -12,6 +12,7 @@ type UserRepo[U roster.Model] interface {
 	accountRepo[U]
 	sessionRepo
 	confirmRepo[U]
+	usernameRepo[U]
 	passwordRepo[U]
 }
 
@@ -19,6 +20,7 @@ func userEndpoints[U roster.Model](repo UserRepo[U], v *view[U]) []endpoint {
 	table := accountEndpoints(repo, v)
 	table = append(table, sessionEndpoints(repo)...)
 	table = append(table, confirmEndpoints(repo)...)
+	table = append(table, usernameEndpoints(repo, v)...)
 	return append(table, passwordEndpoints(repo)...)
 }
 

@@ -98,6 +98,11 @@ func mount[U roster.Model](group *echo.Group, cfg Config, repo repoOf, endpoints
 		return nil, fmt.Errorf("routes: %w", err)
 	}
 	table = slices.DeleteFunc(table, func(e endpoint) bool { return slices.Contains(cfg.Without, e.name) })
+	for i := range table {
+		if table[i].name == "username_check" && cfg.UsernameCheck == AuthSession {
+			table[i].auth = AuthSession
+		}
+	}
 	for _, e := range table {
 		_, replaced := cfg.Replace[e.name]
 		m.routes = append(m.routes, Route{e.name, e.method, on.prefix + e.path, e.auth, e.permission, e.fresh, replaced})
@@ -126,6 +131,11 @@ func check(table []endpoint, cfg Config, on place) error {
 		if path := on.prefix + e.path; !slices.Contains(cfg.Without, e.name) {
 			fault(on.has(e.method, path), "%s: %s %s is mounted already", e.name, e.method, path)
 		}
+	}
+	switch cfg.UsernameCheck {
+	case "", AuthNone, AuthSession:
+	default:
+		fault(true, "config.UsernameCheck is %q: want %q or %q", cfg.UsernameCheck, AuthNone, AuthSession)
 	}
 	for i, name := range cfg.Without {
 		fault(!known[name], "config.Without: there is no endpoint %q", name)

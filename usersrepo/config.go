@@ -171,15 +171,17 @@ func (c Config) check() error {
 		name string
 		mixins.LaneConfig
 	}{
-		{"Source", s.Protection.Source},
-		{"Identifier", s.Protection.Identifier},
-		{"Pair", s.Protection.Pair},
-		{"Registration", s.Protection.Registration},
-		{"Mails", s.Protection.Mails},
+		{"Protection.Source", s.Protection.Source},
+		{"Protection.Identifier", s.Protection.Identifier},
+		{"Protection.Pair", s.Protection.Pair},
+		{"Protection.Registration", s.Protection.Registration},
+		{"Protection.Mails", s.Protection.Mails},
+		{"Protection.UsernameChecks", s.Protection.UsernameChecks},
+		{"Username.ChangeQuota", s.Username.ChangeQuota},
 	} {
 		if !lane.Off {
-			fault(lane.Max < 1, "Protection.%s.Max is %d: want 1 or more, or Off", lane.name, lane.Max)
-			between("Protection."+lane.name+".Window", lane.Window, time.Second, 24*time.Hour)
+			fault(lane.Max < 1, "%s.Max is %d: want 1 or more, or Off", lane.name, lane.Max)
+			between(lane.name+".Window", lane.Window, time.Second, 24*time.Hour)
 		}
 	}
 	for _, network := range s.Protection.TrustedSources {

@@ -68,6 +68,7 @@ func (r *UsersRepo[U]) init(self mixins.Self[U], cfg Config, plain bool) error {
 	r.CRUD = mixins.NewCRUD(core)
 	r.Protection = mixins.NewProtection(core)
 	r.Confirm = mixins.NewConfirm(core)
+	r.Username = mixins.NewUsername(core)
 	r.Password = mixins.NewPassword(core)
 	r.Management = mixins.NewManagement(core)
 	r.Account = mixins.NewAccount(core)
