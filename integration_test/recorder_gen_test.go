@@ -155,6 +155,91 @@ func (r *recorder[U]) ConfirmEmail(ctx context.Context, token roster.Secret) (U,
 	return r.UsersRepo.ConfirmEmail(ctx, token)
 }
 
+func (r *recorder[U]) IsEmailConfirmationAvailable(ctx context.Context, id roster.ID) (roster.Verdict, error) {
+	r.calls.note("IsEmailConfirmationAvailable")
+	return r.UsersRepo.IsEmailConfirmationAvailable(ctx, id)
+}
+
+func (r *recorder[U]) IsPhoneConfirmationAvailable(ctx context.Context, id roster.ID) (roster.Verdict, error) {
+	r.calls.note("IsPhoneConfirmationAvailable")
+	return r.UsersRepo.IsPhoneConfirmationAvailable(ctx, id)
+}
+
+func (r *recorder[U]) ResendEmailConfirmation(ctx context.Context, address string) error {
+	r.calls.note("ResendEmailConfirmation")
+	return r.UsersRepo.ResendEmailConfirmation(ctx, address)
+}
+
+func (r *recorder[U]) RequestPhoneConfirmation(ctx context.Context, id roster.ID) error {
+	r.calls.note("RequestPhoneConfirmation")
+	return r.UsersRepo.RequestPhoneConfirmation(ctx, id)
+}
+
+func (r *recorder[U]) ConfirmPhone(ctx context.Context, id roster.ID, code roster.Secret) (U, error) {
+	r.calls.note("ConfirmPhone")
+	return r.UsersRepo.ConfirmPhone(ctx, id, code)
+}
+
+func (r *recorder[U]) SetEmailConfirmed(ctx context.Context, id roster.ID, confirmed bool) (U, error) {
+	r.calls.note("SetEmailConfirmed")
+	return r.UsersRepo.SetEmailConfirmed(ctx, id, confirmed)
+}
+
+func (r *recorder[U]) SetPhoneConfirmed(ctx context.Context, id roster.ID, confirmed bool) (U, error) {
+	r.calls.note("SetPhoneConfirmed")
+	return r.UsersRepo.SetPhoneConfirmed(ctx, id, confirmed)
+}
+
+func (r *recorder[U]) RequestEmailChange(ctx context.Context, id roster.ID, address *string) error {
+	r.calls.note("RequestEmailChange")
+	return r.UsersRepo.RequestEmailChange(ctx, id, address)
+}
+
+func (r *recorder[U]) ConfirmEmailChange(ctx context.Context, token roster.Secret) (U, error) {
+	r.calls.note("ConfirmEmailChange")
+	return r.UsersRepo.ConfirmEmailChange(ctx, token)
+}
+
+func (r *recorder[U]) RequestPhoneChange(ctx context.Context, id roster.ID, number *string) error {
+	r.calls.note("RequestPhoneChange")
+	return r.UsersRepo.RequestPhoneChange(ctx, id, number)
+}
+
+func (r *recorder[U]) ConfirmPhoneChange(ctx context.Context, id roster.ID, code roster.Secret) (U, error) {
+	r.calls.note("ConfirmPhoneChange")
+	return r.UsersRepo.ConfirmPhoneChange(ctx, id, code)
+}
+
+func (r *recorder[U]) CancelContactChange(ctx context.Context, token roster.Secret) (U, error) {
+	r.calls.note("CancelContactChange")
+	return r.UsersRepo.CancelContactChange(ctx, token)
+}
+
+func (r *recorder[U]) PendingContactChanges(ctx context.Context, id roster.ID) ([]roster.PendingChange, error) {
+	r.calls.note("PendingContactChanges")
+	return r.UsersRepo.PendingContactChanges(ctx, id)
+}
+
+func (r *recorder[U]) SendEmailCode(ctx context.Context, id roster.ID, purpose roster.CodePurpose) error {
+	r.calls.note("SendEmailCode")
+	return r.UsersRepo.SendEmailCode(ctx, id, purpose)
+}
+
+func (r *recorder[U]) SendPhoneCode(ctx context.Context, id roster.ID, purpose roster.CodePurpose) error {
+	r.calls.note("SendPhoneCode")
+	return r.UsersRepo.SendPhoneCode(ctx, id, purpose)
+}
+
+func (r *recorder[U]) CheckEmailCode(ctx context.Context, id roster.ID, purpose roster.CodePurpose, code roster.Secret) error {
+	r.calls.note("CheckEmailCode")
+	return r.UsersRepo.CheckEmailCode(ctx, id, purpose, code)
+}
+
+func (r *recorder[U]) CheckPhoneCode(ctx context.Context, id roster.ID, purpose roster.CodePurpose, code roster.Secret) error {
+	r.calls.note("CheckPhoneCode")
+	return r.UsersRepo.CheckPhoneCode(ctx, id, purpose, code)
+}
+
 func (r *recorder[U]) CheckUsername(ctx context.Context, name string) (roster.UsernameStatus, error) {
 	r.calls.note("CheckUsername")
 	return r.UsersRepo.CheckUsername(ctx, name)

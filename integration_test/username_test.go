@@ -88,7 +88,10 @@ func TestChangeUsername(t *testing.T) {
 		t.Run("NAME-4 gives a first name", func(t *testing.T) {
 			x := w.add(t, person("", "x@example.com", ""))
 			var old []string
-			defer w.On.UsernameChange.On(func(_ context.Context, e *callbacks.UsernameChange[*Person]) error { old = append(old, e.Old); return nil })()
+			defer w.On.UsernameChange.On(func(_ context.Context, e *callbacks.UsernameChange[*Person]) error {
+				old = append(old, e.Old)
+				return nil
+			})()
 			held := w.rows(t, "roster_holds")
 			if _, err := w.ChangeUsername(ctx, x.ID, "xavier"); err != nil {
 				t.Fatal(err)

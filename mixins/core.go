@@ -28,6 +28,7 @@ type Self[U roster.Model] interface {
 	CRUDOps[U]
 	ProtectionOps
 	ConfirmOps[U]
+	OneTimeOps
 	UsernameOps[U]
 	PasswordOps[U]
 	ManagementOps

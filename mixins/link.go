@@ -30,6 +30,22 @@ var (
 		func(s Settings) time.Duration { return s.Confirm.EmailTTL },
 		func(s Settings) string { return s.Notify.Links.ConfirmEmail },
 	}
+	changeEmailLink = linkKind{
+		store.ChangeEmail, "ch_", notify.EmailChangeNew,
+		func(s Settings) time.Duration { return s.Confirm.ChangeTTL },
+		func(s Settings) string { return s.Notify.Links.ConfirmEmailChange },
+	}
+	// cancelLink takes a change of contact back; its message says which contact.
+	cancelLink = linkKind{
+		store.CancelChange, "cx_", "",
+		func(s Settings) time.Duration {
+			if s.Confirm.RevertWindow > 0 {
+				return s.Confirm.RevertWindow
+			}
+			return s.Confirm.ChangeTTL
+		},
+		func(s Settings) string { return s.Notify.Links.CancelChange },
+	}
 	setPasswordLink = linkKind{
 		store.FirstPassword, "ps_", notify.PasswordFirst,
 		func(s Settings) time.Duration { return s.Password.FirstTTL },
@@ -58,21 +74,36 @@ func (k linkKind) hash(token roster.Secret) []byte {
 	return sum[:]
 }
 
+// linkTo says to whom a link goes, and by what message.
+type linkTo struct {
+	kind      string
+	channel   notify.Channel // "" means Email
+	to        string         // as it is stored
+	canonical string         // as it is compared
+	change    *roster.ID     // of contact, that it is about
+	vars      map[string]any
+}
+
 // mailLink mails a new link to a user's e-mail address; older ones of its purpose are void.
 func (c *Core[U]) mailLink(ctx context.Context, u U, kind linkKind) error {
-	b, now := u.Base(), c.now()
+	b := u.Base()
 	if _, isFresh := c.freshUser(ctx, b.ID); !isFresh {
-		if err := c.Store.VoidLinks(ctx, b.ID, "", now, kind.purpose); err != nil {
+		if err := c.Store.VoidLinks(ctx, b.ID, "", c.now(), kind.purpose); err != nil {
 			return err
 		}
 	}
-	token := newToken(kind.prefix)
+	return c.queueLink(ctx, u, kind, linkTo{kind: kind.message, to: *b.Email, canonical: text(c.canonical(u).Email)})
+}
+
+// queueLink queues the message that carries a new link.
+func (c *Core[U]) queueLink(ctx context.Context, u U, kind linkKind, to linkTo) error {
+	token, now := newToken(kind.prefix), c.now()
 	link := store.Link{
-		Hash: kind.hash(token), Purpose: kind.purpose, UserID: b.ID, Address: text(c.canonical(u).Email),
+		Hash: kind.hash(token), Purpose: kind.purpose, UserID: u.Base().ID, Address: to.canonical, ChangeID: to.change,
 		CreatedAt: now, ExpiresAt: now.Add(kind.ttl(c.Settings)),
 	}
 	return c.queue(ctx, u, outgoing{
-		kind: kind.message, to: *b.Email, link: &link, priority: urgent,
+		kind: to.kind, channel: to.channel, to: to.to, vars: to.vars, link: &link, priority: urgent,
 		secrets: messageSecrets{Token: token.Reveal(), Link: c.pageURL(kind.page(c.Settings), token)},
 	})
 }
@@ -119,8 +150,8 @@ func (c *Core[U]) liveLink(ctx context.Context, kind linkKind, token roster.Secr
 
 // stillOf reports whether a link is about what its user is now.
 func (c *Core[U]) stillOf(link store.Link, u U) bool {
-	b := u.Base()
-	return link.UserID == b.ID && !b.Deleted() && link.Address == text(c.canonical(u).Email)
+	b, n := u.Base(), c.canonical(u)
+	return link.UserID == b.ID && !b.Deleted() && (link.Address == text(n.Email) || link.Address == text(n.Phone))
 }
 
 // useLink consumes a link of a user whose row is locked: of any number of callers one succeeds.

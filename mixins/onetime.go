@@ -1,6 +1,127 @@
 package mixins
 
-import "github.com/roster-go/roster"
+import (
+	"context"
+
+	"github.com/roster-go/roster"
+	"github.com/roster-go/roster/callbacks"
+	"github.com/roster-go/roster/store"
+)
 
 // OneTime is the component of one-time passwords.
-type OneTime[U roster.Model] struct{}
+type OneTime[U roster.Model] struct{ core *Core[U] }
+
+// NewOneTime returns the component on a core.
+func NewOneTime[U roster.Model](c *Core[U]) OneTime[U] { return OneTime[U]{c} }
+
+// OneTimeOps are the operations of OneTime.
+type OneTimeOps interface {
+	// SendEmailCode mails a user a code of 6 digits that is good for one purpose and 10 minutes; an earlier one of the
+	// purpose is void then. Without an e-mail address it is roster.ErrNotFound, to prove one that is proven
+	// roster.ErrAlreadyConfirmed, of a banned user or one archived by an administrator roster.ErrConflict. 5 codes in 30
+	// minutes and one in 30 seconds can be sent; beyond that it is roster.ErrQuotaExhausted, and the earlier code stays
+	// good.
+	SendEmailCode(ctx context.Context, id roster.ID, purpose roster.CodePurpose) error
+
+	// SendPhoneCode is SendEmailCode by SMS, for the phone number.
+	SendPhoneCode(ctx context.Context, id roster.ID, purpose roster.CodePurpose) error
+
+	// CheckEmailCode spends a code, which proves the address that it was mailed to. Spaces and hyphens in it do not
+	// count. A wrong one, and any when none is out, is roster.ErrInvalidCode. After each wrong one the user has to wait,
+	// 1 s and twice as long each time, 15 min at most: until then the right one is roster.ErrTooManyRequests too. After
+	// 5 wrong ones a code is good for nothing.
+	CheckEmailCode(ctx context.Context, id roster.ID, purpose roster.CodePurpose, code roster.Secret) error
+
+	// CheckPhoneCode is CheckEmailCode for codes by SMS.
+	CheckPhoneCode(ctx context.Context, id roster.ID, purpose roster.CodePurpose, code roster.Secret) error
+}
+
+// SendEmailCode implements OneTimeOps.
+func (m OneTime[U]) SendEmailCode(ctx context.Context, id roster.ID, purpose roster.CodePurpose) error {
+	ctx, err := m.core.enter(ctx, "SendEmailCode")
+	if err != nil {
+		return err
+	}
+	return m.core.sendOwnCode(ctx, id, email, purpose)
+}
+
+// SendPhoneCode implements OneTimeOps.
+func (m OneTime[U]) SendPhoneCode(ctx context.Context, id roster.ID, purpose roster.CodePurpose) error {
+	ctx, err := m.core.enter(ctx, "SendPhoneCode")
+	if err != nil {
+		return err
+	}
+	return m.core.sendOwnCode(ctx, id, phone, purpose)
+}
+
+// CheckEmailCode implements OneTimeOps.
+func (m OneTime[U]) CheckEmailCode(ctx context.Context, id roster.ID, purpose roster.CodePurpose, code roster.Secret) error {
+	ctx, err := m.core.enter(ctx, "CheckEmailCode")
+	if err != nil {
+		return err
+	}
+	return m.core.checkOwnCode(ctx, id, email, purpose, code)
+}
+
+// CheckPhoneCode implements OneTimeOps.
+func (m OneTime[U]) CheckPhoneCode(ctx context.Context, id roster.ID, purpose roster.CodePurpose, code roster.Secret) error {
+	ctx, err := m.core.enter(ctx, "CheckPhoneCode")
+	if err != nil {
+		return err
+	}
+	return m.core.checkOwnCode(ctx, id, phone, purpose, code)
+}
+
+func checkPurpose(purpose roster.CodePurpose) error {
+	if purpose != roster.CodeVerify {
+		return roster.FieldErrors{{Field: "purpose", Code: roster.Invalid}}.Err()
+	}
+	return nil
+}
+
+// sendOwnCode sends a code to a contact that a user has.
+func (c *Core[U]) sendOwnCode(ctx context.Context, id roster.ID, k contact, purpose roster.CodePurpose) error {
+	if _, err := c.judge(ctx, roster.PermissionSendCredentials, id); err != nil {
+		return err
+	}
+	if err := checkPurpose(purpose); err != nil {
+		return err
+	}
+	return c.Store.Transact(ctx, func(ctx context.Context) error {
+		u, err := c.reachable(ctx, id, k)
+		if err != nil {
+			return err
+		}
+		if *k.provenAt(u.Base()) != nil {
+			return roster.ErrAlreadyConfirmed
+		}
+		to := code{contact: k, purpose: string(purpose), to: **k.value(u.Base()), canonical: text(k.canonical(c.canonical(u)))}
+		if err := c.takeCode(ctx, id, to.canonical); err != nil {
+			return err
+		}
+		return c.sendCode(ctx, u, to)
+	})
+}
+
+// checkOwnCode spends a code that was sent to a contact that a user has.
+func (c *Core[U]) checkOwnCode(ctx context.Context, id roster.ID, k contact, purpose roster.CodePurpose, typed roster.Secret) error {
+	if _, err := c.judge(ctx, roster.PermissionUpdateUsers, id); err != nil {
+		return err
+	}
+	if err := checkPurpose(purpose); err != nil {
+		return err
+	}
+	u, err := c.load(ctx, id)
+	if err != nil {
+		return err
+	}
+	if *k.value(u.Base()) != nil && *k.provenAt(u.Base()) != nil {
+		return roster.ErrAlreadyConfirmed
+	}
+	return c.spendCode(ctx, id, store.CodeFor(string(purpose), string(k.kind)), typed, func(ctx context.Context, u U, l store.Link) error {
+		if !c.stillOf(l, u) {
+			return roster.ErrInvalidCode
+		}
+		return c.confirmContact(ctx, u, k, callbacks.ByCode)
+	})
+}

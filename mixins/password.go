@@ -173,7 +173,7 @@ func (m Password[U]) RequestPasswordSet(ctx context.Context, id roster.ID) error
 		return err
 	}
 	return c.Store.Transact(ctx, func(ctx context.Context) error {
-		u, err := c.contactOf(ctx, id)
+		u, err := c.reachable(ctx, id, email)
 		if err != nil {
 			return err
 		}
@@ -262,7 +262,7 @@ func (m Password[U]) SetFirstPassword(ctx context.Context, token, password roste
 		if err := after(ctx, c, run, e); err != nil {
 			return err
 		}
-		if err := c.confirmEmail(ctx, u, callbacks.ByFirstPassword); err != nil {
+		if err := c.confirmContact(ctx, u, email, callbacks.ByFirstPassword); err != nil {
 			return err
 		}
 		result = u

@@ -254,8 +254,38 @@ func (c *Core[U]) unspend(ctx context.Context, limit roster.Limit, keys ...strin
 
 // takeMail takes from the quota of mails of a kind, of the account and of the address.
 func (c *Core[U]) takeMail(ctx context.Context, kind string, u U) error {
-	address := c.counterKey("address", text(c.canonical(u).Email)) // itself it may be longer than a key
-	return c.spend(ctx, c.Settings.Protection.Mails, kind+":account:"+u.Base().ID.String(), kind+":"+address)
+	return c.spend(ctx, c.Settings.Protection.Mails, c.mailKeys(kind, u)...)
+}
+
+func (c *Core[U]) mailKeys(kind string, u U) []string {
+	return []string{kind + ":account:" + u.Base().ID.String(), c.mailTarget(kind, text(c.canonical(u).Email))}
+}
+
+// mailTarget is the key of an address, which itself may be longer than a key.
+func (c *Core[U]) mailTarget(kind, canonical string) string {
+	return kind + ":" + c.counterKey("address", canonical)
+}
+
+// peekQuota tells what taking from a quota would come to, and takes nothing.
+func (c *Core[U]) peekQuota(ctx context.Context, l LaneConfig, keys ...string) (roster.Verdict, error) {
+	if l.Off {
+		return roster.Verdict{Allowed: true}, nil
+	}
+	lanes, err := c.quota(roster.Limit{Max: l.Max, Window: l.Window}, keys)
+	if err != nil {
+		return roster.Verdict{}, err
+	}
+	counts, err := c.Cache.Peek(ctx, limitsOf(lanes)...)
+	if err != nil {
+		return roster.Verdict{}, cacheFailure(ctx, err)
+	}
+	verdict := c.verdict("quota", counts[0])
+	for _, count := range counts[1:] {
+		if v := c.verdict("quota", count); v.RetryAfter > verdict.RetryAfter || v.Allowed && verdict.Allowed && v.Remaining < verdict.Remaining {
+			verdict = v
+		}
+	}
+	return verdict, nil
 }
 
 // promptLane counts wrong passwords that a signed-in user gives, by user and session.

@@ -25,6 +25,7 @@ type Settings struct {
 	Phone      identifiers.PhoneConfig
 	Confirm    ConfirmConfig
 	Password   PasswordConfig
+	OneTime    OneTimeConfig
 	Protection ProtectionConfig
 	Notify     NotifyConfig
 	Callbacks  CallbacksConfig
@@ -85,6 +86,28 @@ type ConfirmConfig struct {
 	NoneOnRegister bool
 	// EmailTTL is the life of the link that proves an e-mail address; 0 means 24 h.
 	EmailTTL time.Duration
+	// ChangeTTL is the life of the link that proves the new address of a change; 0 means 1 h.
+	ChangeTTL time.Duration
+	// RevertWindow is how long the owner of the old contact can take a change back, from when it was asked for; 0 means
+	// 72 h, a negative value until it is done.
+	RevertWindow time.Duration
+	// RevokeOnChange ends the other sessions of a user whose contact has changed.
+	RevokeOnChange bool
+}
+
+// OneTimeConfig is what one-time codes look like and how long they are good.
+type OneTimeConfig struct {
+	// EmailDigits and PhoneDigits are how many digits the codes have that are sent by mail and by SMS, 6 to 10; 0 means 6.
+	EmailDigits, PhoneDigits int
+	// CodeTTL is the life of such a code, 10 min at most; 0 means 10 min.
+	CodeTTL time.Duration
+}
+
+func (o OneTimeConfig) digits(k contact) int {
+	if k.channel == notify.SMS {
+		return o.PhoneDigits
+	}
+	return o.EmailDigits
 }
 
 // PasswordConfig is how passwords are hashed, and how long the links live by which they are set.
@@ -105,6 +128,10 @@ type ProtectionConfig struct {
 	Registration LaneConfig
 	// Mails lets 2 mails of a kind be asked for in 30 min, for one account and to one address.
 	Mails LaneConfig
+	// Codes lets 5 codes be sent in 30 min, for one account and to one contact, and CodePause one in 30 s.
+	Codes, CodePause LaneConfig
+	// AskedMessages lets an address ask for 20 mails or SMS in 30 min without being logged in.
+	AskedMessages LaneConfig
 	// UsernameChecks lets an address ask 30 times in 60 s whether a username is free.
 	UsernameChecks LaneConfig
 	// TrustedSources are networks (CIDR) whose addresses are not counted by Source.
@@ -203,7 +230,12 @@ func (s Settings) WithDefaults() Settings {
 	fill(&s.Username.HoldFor, 90*day)
 	s.Username.ChangeQuota.fill(5, day)
 	fill(&s.Confirm.EmailTTL, day)
+	fill(&s.Confirm.ChangeTTL, time.Hour)
+	fill(&s.Confirm.RevertWindow, 72*time.Hour)
 	fill(&s.Password.FirstTTL, day)
+	o := &s.OneTime
+	o.EmailDigits, o.PhoneDigits = cmp.Or(o.EmailDigits, 6), cmp.Or(o.PhoneDigits, 6)
+	fill(&o.CodeTTL, 10*time.Minute)
 	fill(&s.Callbacks.OnTimeout, 5*time.Second)
 	p := &s.Protection
 	p.Source.fill(30, time.Minute)
@@ -211,6 +243,9 @@ func (s Settings) WithDefaults() Settings {
 	p.Pair.fill(10, 15*time.Minute)
 	p.Registration.fill(20, time.Hour)
 	p.Mails.fill(2, 30*time.Minute)
+	p.Codes.fill(5, 30*time.Minute)
+	p.CodePause.fill(1, 30*time.Second)
+	p.AskedMessages.fill(20, 30*time.Minute)
 	p.UsernameChecks.fill(30, time.Minute)
 	n := &s.Notify
 	n.Language = cmp.Or(n.Language, "en")

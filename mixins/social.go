@@ -70,12 +70,11 @@ func (m CRUD[U]) UnlinkSocial(ctx context.Context, id roster.ID, provider, subje
 		if err := c.Store.DeleteSocial(ctx, id, provider, subject); err != nil {
 			return err
 		}
-		left, err := c.Store.GetCredentials(ctx, id)
+		last, err := c.lastCredential(ctx, u.Base())
 		if err != nil {
 			return err
 		}
-		b := u.Base()
-		if !left.Password && left.Social == 0 && b.EmailVerifiedAt == nil && b.PhoneVerifiedAt == nil {
+		if last {
 			return roster.ErrLastCredential
 		}
 		run := c.hooks.SocialUnlink.Begin()

@@ -45,6 +45,7 @@ type change[U roster.Model] struct {
 	names     names // canonical, of the user as edited
 	oldNames  names
 	rename    *roster.UsernameOptions // of ChangeUsername, which is no Update for hooks; else nil
+	edit      *contactEdit            // of a change of contact, which is none either; else nil
 	written   bool
 }
 

@@ -6,7 +6,6 @@ import (
 
 	"github.com/roster-go/roster"
 	"github.com/roster-go/roster/callbacks"
-	"github.com/roster-go/roster/identifiers"
 	"github.com/roster-go/roster/notify"
 )
 
@@ -19,25 +18,21 @@ type changeEvents[U roster.Model] struct {
 }
 
 type contactEvent[U roster.Model] struct {
-	run  callbacks.Run[callbacks.ContactChange[U]]
-	kind callbacks.ContactKind
-	slot int
+	run callbacks.Run[callbacks.ContactChange[U]]
+	contact
 }
-
-// contactSlots are the identifiers that are contacts.
-var contactSlots = []struct {
-	kind callbacks.ContactKind
-	slot int
-}{{callbacks.Email, 1}, {callbacks.Phone, 2}}
 
 // before runs the Before hooks of all that the edit changes; they may change the edit.
 func (ch *change[U]) before(ctx context.Context) (*changeEvents[U], error) {
 	c := ch.core
 	events := &changeEvents[U]{event: c.event(ctx), update: c.hooks.Update.Begin()}
 	var err error
-	if ch.rename != nil {
+	switch {
+	case ch.rename != nil:
 		events.username, err = ch.beforeUsername(ctx, events.event)
 		return events, err
+	case ch.edit != nil:
+		return events, events.beforeContacts(ctx, ch)
 	}
 	e := &callbacks.Update[U]{
 		Event: events.event, Old: c.Plan.clone(ch.old), User: ch.user, Changed: fieldNames(c.Plan.changed(ch.old, ch.user)),
@@ -49,27 +44,32 @@ func (ch *change[U]) before(ctx context.Context) (*changeEvents[U], error) {
 	if err := ch.refuseGuarded(); err != nil {
 		return nil, err
 	}
-	newNames := c.canonical(ch.user) // what merely is spelled otherwise is no change of a contact
 	if events.username, err = ch.beforeUsername(ctx, events.event); err != nil {
 		return nil, err
 	}
-	for _, contact := range contactSlots {
-		if equalValues(*newNames.slots()[contact.slot], *ch.oldNames.slots()[contact.slot]) {
+	return events, events.beforeContacts(ctx, ch)
+}
+
+// beforeContacts runs the Before hooks of the contacts that the edit changes; what merely is spelled otherwise is none.
+func (events *changeEvents[U]) beforeContacts(ctx context.Context, ch *change[U]) error {
+	c, newNames := ch.core, ch.core.canonical(ch.user)
+	for _, k := range []contact{email, phone} {
+		if equalValues(k.canonical(newNames), k.canonical(ch.oldNames)) {
 			continue
 		}
-		event := contactEvent[U]{c.hooks.ContactChange.Begin(), contact.kind, contact.slot}
+		event := contactEvent[U]{c.hooks.ContactChange.Begin(), k}
 		events.contacts = append(events.contacts, event)
 		if err := before(ctx, c, event.run, event.run.Copy(event.of(ch, events.event))); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return events, nil
+	return nil
 }
 
 // after runs the After hooks of what was changed, and queues the On hooks and the notices.
 func (events *changeEvents[U]) after(ctx context.Context, ch *change[U], fields []*field) error {
 	c := ch.core
-	if ch.rename == nil {
+	if ch.rename == nil && ch.edit == nil {
 		e := &callbacks.Update[U]{Event: events.event, Old: ch.old, User: ch.user, Changed: fieldNames(fields)}
 		if err := after(ctx, c, events.update, e); err != nil {
 			return err
@@ -93,9 +93,11 @@ func (events *changeEvents[U]) after(ctx context.Context, ch *change[U], fields 
 func (x contactEvent[U]) of(ch *change[U], event callbacks.Event) *callbacks.ContactChange[U] {
 	e := &callbacks.ContactChange[U]{
 		Event: event, User: ch.user, Kind: x.kind, Step: callbacks.ContactChanged,
-		Old: text(*slots(ch.old.Base())[x.slot]), New: text(*slots(ch.user.Base())[x.slot]),
+		Old: text(*x.value(ch.old.Base())), New: text(*x.value(ch.user.Base())),
 	}
-	if e.New == "" {
+	if ch.edit != nil {
+		e.Step = ch.edit.step
+	} else if e.New == "" {
 		e.Step = callbacks.ContactRemoved
 	}
 	return e
@@ -110,26 +112,28 @@ func (ch *change[U]) notify(ctx context.Context) error {
 			return err
 		}
 	}
-	if old.EmailVerifiedAt != nil && b.EmailVerifiedAt == nil {
-		err := ch.tellOldContact(ctx, notify.EmailChanged, notify.Email, identifiers.KindEmail, *old.Email, b.Email)
-		if err != nil {
+	for _, k := range []contact{email, phone} {
+		changed := !equalValues(k.canonical(ch.names), k.canonical(ch.oldNames))
+		reverted := ch.edit != nil && ch.edit.step == callbacks.ContactReverted // who took it over is not told
+		if *k.provenAt(old) == nil || !changed || reverted {
+			continue
+		}
+		if err := ch.tellOldContact(ctx, k); err != nil {
 			return err
 		}
-	}
-	if old.PhoneVerifiedAt != nil && b.PhoneVerifiedAt == nil {
-		return ch.tellOldContact(ctx, notify.PhoneChanged, notify.SMS, identifiers.KindPhone, *old.Phone, b.Phone)
 	}
 	return nil
 }
 
 // tellOldContact queues a notice to a contact that is no longer the user's.
-func (ch *change[U]) tellOldContact(ctx context.Context, changed string, channel notify.Channel, kind identifiers.Kind, old string, now *string) error {
-	vars := map[string]any{"Old": identifiers.Mask(kind, old)}
+func (ch *change[U]) tellOldContact(ctx context.Context, k contact) error {
+	old, now := **k.value(ch.old.Base()), *k.value(ch.user.Base())
+	vars := map[string]any{"Old": k.mask(old)}
 	if now == nil {
-		return ch.core.noticeTo(ctx, ch.old, notify.ContactRemoved, channel, old, vars)
+		return ch.core.noticeTo(ctx, ch.old, notify.ContactRemoved, k.channel, old, vars)
 	}
-	vars["New"] = identifiers.Mask(kind, *now)
-	return ch.core.noticeTo(ctx, ch.old, changed, channel, old, vars)
+	vars["New"] = k.mask(*now)
+	return ch.core.noticeTo(ctx, ch.old, k.told, k.channel, old, vars)
 }
 
 func fieldNames(fields []*field) []string {

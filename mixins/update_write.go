@@ -21,12 +21,12 @@ func (ch *change[U]) write(ctx context.Context, fields []*field) error {
 		set = append(set, store.Assignment{Column: f.Column, Value: f.value(ch.user).Interface()})
 	}
 	if emailChanged {
-		b.EmailVerifiedAt = nil
-		set = append(set, store.Assignment{Column: "email_verified_at"}, store.Assignment{Column: string(store.ByEmail), Value: ch.names.Email})
+		b.EmailVerifiedAt = ch.provenAt()
+		set = append(set, store.Assignment{Column: email.proven, Value: b.EmailVerifiedAt}, store.Assignment{Column: string(store.ByEmail), Value: ch.names.Email})
 	}
 	if phoneChanged {
-		b.PhoneVerifiedAt = nil
-		set = append(set, store.Assignment{Column: "phone_verified_at"})
+		b.PhoneVerifiedAt = ch.provenAt()
+		set = append(set, store.Assignment{Column: phone.proven, Value: b.PhoneVerifiedAt})
 	}
 	holds := store.Holds{}
 	if renamed {
@@ -47,14 +47,29 @@ func (ch *change[U]) write(ctx context.Context, fields []*field) error {
 			return err
 		}
 	}
-	for _, address := range []*string{ch.oldNames.Email, ch.names.Email} {
-		if emailChanged && address != nil {
-			if err := c.Store.VoidLinks(ctx, b.ID, *address, now); err != nil {
-				return err
-			}
+	for _, k := range []contact{email, phone} {
+		if err := ch.voidContact(ctx, k); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// voidContact ends what hangs on a contact that was changed: links and codes to either value, and pending changes of it.
+func (ch *change[U]) voidContact(ctx context.Context, k contact) error {
+	c, id := ch.core, ch.user.Base().ID
+	if equalValues(k.canonical(ch.names), k.canonical(ch.oldNames)) {
+		return nil
+	}
+	for _, address := range []*string{k.canonical(ch.oldNames), k.canonical(ch.names)} {
+		if address == nil {
+			continue
+		}
+		if err := c.Store.VoidLinks(ctx, id, *address, c.now()); err != nil {
+			return err
+		}
+	}
+	return c.endChanges(ctx, id, string(k.kind))
 }
 
 // releaseUsername keeps a username that was given up for its owner, and ends the hold of one taken back.

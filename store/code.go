@@ -79,6 +79,18 @@ func byFailures(first int) string {
 
 func typed(n int) string { return fmt.Sprintf("cast($%d AS timestamptz)", n) }
 
+// GiveBackTry undoes what TakeTry and TryCode have counted for the right code, which led to nothing.
+func (s *Store) GiveBackTry(ctx context.Context, user roster.ID, purpose LinkPurpose, hash []byte, now time.Time) error {
+	_, err := s.exec(ctx, `
+		UPDATE {tries} SET failures = failures - 1, waits_at = $3
+		WHERE user_id = $1 AND purpose = $2 AND failures > 0`, user, purpose, now)
+	if err != nil {
+		return err
+	}
+	_, err = s.exec(ctx, "UPDATE {links} SET tries = tries - 1 WHERE hash = $1 AND tries > 0", hash)
+	return err
+}
+
 // ForgetTries forgets the failures of a user's codes for a purpose: the right one came.
 func (s *Store) ForgetTries(ctx context.Context, user roster.ID, purpose LinkPurpose) error {
 	_, err := s.exec(ctx, "DELETE FROM {tries} WHERE user_id = $1 AND purpose = $2", user, purpose)

@@ -51,6 +51,7 @@ type Config struct {
 	Phone      identifiers.PhoneConfig
 	Confirm    mixins.ConfirmConfig
 	Password   mixins.PasswordConfig
+	OneTime    mixins.OneTimeConfig
 	Protection mixins.ProtectionConfig
 	Notify     mixins.NotifyConfig
 	Callbacks  mixins.CallbacksConfig
@@ -98,7 +99,7 @@ func (c Config) settings() mixins.Settings {
 	return mixins.Settings{
 		BaseURL: c.BaseURL, Product: c.Product,
 		Account: c.Account, Session: c.Session, Username: c.Username, Email: c.Email, Phone: c.Phone, Confirm: c.Confirm,
-		Password: c.Password, Protection: c.Protection, Notify: c.Notify, Callbacks: c.Callbacks,
+		Password: c.Password, OneTime: c.OneTime, Protection: c.Protection, Notify: c.Notify, Callbacks: c.Callbacks,
 	}.WithDefaults()
 }
 
@@ -149,6 +150,12 @@ func (c Config) check() error {
 	fault(x.MaxPerUser < 1, "Session.MaxPerUser is %d: want 1 or more", x.MaxPerUser)
 	between("Session.Keep", x.Keep, time.Hour, 100*365*24*time.Hour)
 	between("Confirm.EmailTTL", s.Confirm.EmailTTL, time.Minute, 30*24*time.Hour)
+	between("Confirm.ChangeTTL", s.Confirm.ChangeTTL, time.Minute, 24*time.Hour)
+	fault(s.Confirm.RevertWindow > 30*24*time.Hour, "Confirm.RevertWindow is %s: want at most 720h", s.Confirm.RevertWindow)
+	for name, digits := range map[string]int{"EmailDigits": s.OneTime.EmailDigits, "PhoneDigits": s.OneTime.PhoneDigits} {
+		fault(digits < 6 || digits > 10, "OneTime.%s is %d: want 6 to 10", name, digits)
+	}
+	between("OneTime.CodeTTL", s.OneTime.CodeTTL, time.Minute, 10*time.Minute)
 	between("Password.FirstTTL", s.Password.FirstTTL, time.Minute, 30*24*time.Hour)
 	n := s.Notify
 	between("Notify.Poll", n.Poll, 10*time.Millisecond, time.Hour)
@@ -176,6 +183,9 @@ func (c Config) check() error {
 		{"Protection.Pair", s.Protection.Pair},
 		{"Protection.Registration", s.Protection.Registration},
 		{"Protection.Mails", s.Protection.Mails},
+		{"Protection.Codes", s.Protection.Codes},
+		{"Protection.CodePause", s.Protection.CodePause},
+		{"Protection.AskedMessages", s.Protection.AskedMessages},
 		{"Protection.UsernameChecks", s.Protection.UsernameChecks},
 		{"Username.ChangeQuota", s.Username.ChangeQuota},
 	} {

@@ -70,6 +70,7 @@ func (r *UsersRepo[U]) init(self mixins.Self[U], cfg Config, plain bool) error {
 	r.Confirm = mixins.NewConfirm(core)
 	r.Username = mixins.NewUsername(core)
 	r.Password = mixins.NewPassword(core)
+	r.OneTime = mixins.NewOneTime(core)
 	r.Management = mixins.NewManagement(core)
 	r.Account = mixins.NewAccount(core)
 	r.Session = mixins.NewSession(core)

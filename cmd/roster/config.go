@@ -32,6 +32,7 @@ type fileConfig struct {
 	Phone      identifiers.PhoneConfig
 	Confirm    mixins.ConfirmConfig
 	Password   mixins.PasswordConfig
+	OneTime    mixins.OneTimeConfig
 	Protection mixins.ProtectionConfig
 	Notify     mixins.NotifyConfig
 	Callbacks  mixins.CallbacksConfig
@@ -94,7 +95,7 @@ func snake(name string) string {
 func (f fileConfig) repo() usersrepo.Config {
 	return usersrepo.Config{
 		Product: f.Product, Store: f.Store, Account: f.Account, Session: f.Session, Username: f.Username, Email: f.Email,
-		Phone: f.Phone, Confirm: f.Confirm, Password: f.Password, Protection: f.Protection, Notify: f.Notify, Callbacks: f.Callbacks,
+		Phone: f.Phone, Confirm: f.Confirm, Password: f.Password, OneTime: f.OneTime, Protection: f.Protection, Notify: f.Notify, Callbacks: f.Callbacks,
 	}
 }
 
