@@ -12,6 +12,7 @@ type UserRepo[U roster.Model] interface {
 	accountRepo[U]
 	sessionRepo
 	confirmRepo[U]
+	contactRepo[U]
 	usernameRepo[U]
 	passwordRepo[U]
 }
@@ -19,7 +20,8 @@ type UserRepo[U roster.Model] interface {
 func userEndpoints[U roster.Model](repo UserRepo[U], v *view[U]) []endpoint {
 	table := accountEndpoints(repo, v)
 	table = append(table, sessionEndpoints(repo)...)
-	table = append(table, confirmEndpoints(repo)...)
+	table = append(table, confirmEndpoints(repo, v)...)
+	table = append(table, contactEndpoints(repo, v)...)
 	table = append(table, usernameEndpoints(repo, v)...)
 	return append(table, passwordEndpoints(repo)...)
 }
@@ -29,10 +31,13 @@ type AdminRepo[U roster.Model] interface {
 	repoOf
 	usersRepo[U]
 	userSessionsRepo
+	userConfirmRepo[U]
 }
 
 func adminEndpoints[U roster.Model](repo AdminRepo[U], v *view[U]) []endpoint {
-	return append(usersEndpoints(repo, v), userSessionsEndpoints(repo)...)
+	table := usersEndpoints(repo, v)
+	table = append(table, userSessionsEndpoints(repo)...)
+	return append(table, userConfirmEndpoints(repo, v)...)
 }
 
 func isCode(err error, code roster.Code) bool {

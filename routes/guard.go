@@ -94,10 +94,29 @@ func (s *server) admit(ctx context.Context, r *http.Request, e endpoint) (contex
 			return ctx, err
 		}
 	}
-	if e.fresh {
+	if e.fresh && !e.orPassword {
 		return ctx, s.repo.CheckFresh(ctx)
 	}
 	return ctx, nil
+}
+
+// freshness is what endpoints call that take a right password instead of a log-in shortly before.
+type freshness interface {
+	CheckFresh(ctx context.Context) error
+	CheckPassword(ctx context.Context, id roster.ID, password roster.Secret) error
+}
+
+// freshOrPassword asks for a right password in the body, or for a log-in shortly before.
+func freshOrPassword(ctx context.Context, repo freshness, m *members) error {
+	password := m.secret("password")
+	if password == nil {
+		return repo.CheckFresh(ctx)
+	}
+	err := repo.CheckPassword(ctx, roster.ActorFrom(ctx).ID, *password)
+	if isCode(err, roster.CodeInvalidPassword) {
+		return roster.ErrInvalidPassword.WithFields(roster.FieldError{Field: "password", Code: roster.PasswordWrong})
+	}
+	return err
 }
 
 func signedIn(ctx context.Context, claims roster.Claims, kind roster.ActorKind) context.Context {

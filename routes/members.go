@@ -63,6 +63,16 @@ func (m *members) need(name string) string {
 	return *s
 }
 
+// needOrNull reads a string or null, which must be there.
+func (m *members) needOrNull(name string) *string {
+	if raw, ok := m.raw[name]; ok && string(raw) == "null" {
+		delete(m.raw, name)
+		return nil
+	}
+	value := m.need(name)
+	return &value
+}
+
 // secret reads a password or a token.
 func (m *members) secret(name string) *roster.Secret {
 	s := m.text(name)

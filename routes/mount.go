@@ -44,7 +44,7 @@ type Route struct {
 	Path       string // with the group's
 	Auth       Auth
 	Permission string // that an administrator needs; "" for users' endpoints
-	Fresh      bool   // the session must have begun shortly before
+	Fresh      bool   // the session must have begun shortly before; some take the password in the body instead
 	Replaced   bool   // by a handler of the program's own
 }
 
@@ -67,6 +67,7 @@ type endpoint struct {
 	auth       Auth
 	permission string
 	fresh      bool
+	orPassword bool // or the right password in the body, which the handler asks for
 	query      bool // it takes parameters in the URL
 	// mailed says that the token in the body came by mail: a wrong one is a fault of the request, not of a session.
 	mailed bool

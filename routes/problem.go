@@ -94,7 +94,7 @@ func (s *server) problem(ctx context.Context, requestID string, e endpoint, err 
 		p.Type = s.cfg.ProblemBase + string(p.Code)
 	}
 	if p.Status == http.StatusTooManyRequests || p.Status == http.StatusServiceUnavailable {
-		p.RetryAfter = max(1, int64((known.RetryAfter+time.Second-1)/time.Second))
+		p.RetryAfter = seconds(known.RetryAfter)
 	}
 	return p
 }
@@ -128,3 +128,6 @@ func title(code roster.Code) string {
 	words := strings.ReplaceAll(string(code), "_", " ")
 	return strings.ToUpper(words[:1]) + words[1:]
 }
+
+// seconds is the rest of a wait in whole seconds, rounded up, at least 1.
+func seconds(wait time.Duration) int64 { return max(1, int64((wait+time.Second-1)/time.Second)) }
