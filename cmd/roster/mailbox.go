@@ -14,9 +14,10 @@ var purposes = map[string]string{
 	notify.PasswordFirst: "set_password",
 }
 
-// mail is a message as the mailbox of development shows it.
+// mail is a mail or SMS as the mailbox of development shows it.
 type mail struct {
 	Kind    string `json:"kind"`
+	Channel string `json:"channel"`
 	To      string `json:"to"`
 	Subject string `json:"subject"`
 	Text    string `json:"text"`
@@ -39,7 +40,7 @@ func (p *program) showMailbox(c echo.Context) error {
 			kind = purpose
 		}
 		list = append(list, mail{
-			kind, m.To, m.Subject, m.Text, m.HTML, m.Link.Reveal(), m.Token.Reveal(), m.Code.Reveal(),
+			kind, string(m.Channel), m.To, m.Subject, m.Text, m.HTML, m.Link.Reveal(), m.Token.Reveal(), m.Code.Reveal(),
 		})
 	}
 	c.Response().Header().Set("Cache-Control", "no-store")

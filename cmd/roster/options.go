@@ -10,6 +10,7 @@ import (
 
 	"github.com/jmoiron/sqlx"
 
+	"github.com/roster-go/roster"
 	"github.com/roster-go/roster/cache"
 	"github.com/roster-go/roster/notify"
 	"github.com/roster-go/roster/secrets"
@@ -19,14 +20,16 @@ import (
 
 // Options are the flags of every command.
 type Options struct {
-	Addr     string `default:"127.0.0.1:8080" env:"ROSTER_ADDR" help:"Address to listen on (${env})." placeholder:"HOST:PORT"`
-	Database string `default:"sqlite:roster.db" env:"ROSTER_DATABASE" help:"sqlite:PATH or postgres://… (${env})." placeholder:"URL"`
-	Redis    string `env:"ROSTER_REDIS" help:"redis://…; none: limits are counted in memory (${env})." placeholder:"URL"`
-	BaseURL  string `env:"ROSTER_BASE_URL" help:"Where people reach the program, with https (${env})." name:"base-url" placeholder:"URL"`
-	SMTP     string `env:"ROSTER_SMTP" help:"smtp://USER:PASSWORD@HOST:587?from=ADDRESS (${env})." name:"smtp" placeholder:"URL"`
-	Secrets  string `env:"ROSTER_SECRETS" help:"Master keys as ID:BASE64, the current one first (${env}). \"roster secret\" makes one." placeholder:"LIST"`
-	Config   string `env:"ROSTER_CONFIG" help:"JSON file of further settings (${env})." placeholder:"FILE" type:"path"`
-	Dev      bool   `env:"ROSTER_DEV" help:"For localhost: migrates, takes plain http, prints a superuser's first password, shows mails at /dev/mailbox (${env})."`
+	Addr       string            `default:"127.0.0.1:8080" env:"ROSTER_ADDR" help:"Address to listen on (${env})." placeholder:"HOST:PORT"`
+	Database   string            `default:"sqlite:roster.db" env:"ROSTER_DATABASE" help:"sqlite:PATH or postgres://… (${env})." placeholder:"URL"`
+	Redis      string            `env:"ROSTER_REDIS" help:"redis://…; none: limits are counted in memory (${env})." placeholder:"URL"`
+	BaseURL    string            `env:"ROSTER_BASE_URL" help:"Where people reach the program, with https (${env})." name:"base-url" placeholder:"URL"`
+	SMTP       string            `env:"ROSTER_SMTP" help:"smtp://USER:PASSWORD@HOST:587?from=ADDRESS (${env})." name:"smtp" placeholder:"URL"`
+	SMS        string            `env:"ROSTER_SMS" help:"https:// URL of a gateway to which SMS are posted (${env})." name:"sms" placeholder:"URL"`
+	SMSHeaders map[string]string `env:"ROSTER_SMS_HEADERS" help:"Headers for the gateway, such as \"Authorization=Bearer KEY\" (${env}, with ; between them)." name:"sms-header" placeholder:"NAME=VALUE"`
+	Secrets    string            `env:"ROSTER_SECRETS" help:"Master keys as ID:BASE64, the current one first (${env}). \"roster secret\" makes one." placeholder:"LIST"`
+	Config     string            `env:"ROSTER_CONFIG" help:"JSON file of further settings (${env})." placeholder:"FILE" type:"path"`
+	Dev        bool              `env:"ROSTER_DEV" help:"For localhost: migrates, takes plain http, prints a superuser's first password, shows mails at /dev/mailbox (${env})."`
 }
 
 // program is a repo with what it was made of.
@@ -107,23 +110,32 @@ var flagNames = strings.NewReplacer(
 	"store.Migrator.Up", "--dev",
 )
 
-// senders chooses who sends mails: the mailbox of development, unless there is a server.
+// senders chooses who sends mails and SMS: the mailbox of development, unless there is a server or gateway.
 func (o *Options) senders(cfg *usersrepo.Config, p *program) error {
-	if o.SMTP == "" {
-		if o.Dev {
-			p.mailbox = &notify.Memory{}
-			cfg.Notify.Mail = p.mailbox
+	if o.Dev {
+		p.mailbox = &notify.Memory{}
+		cfg.Notify.Mail, cfg.Notify.SMS = p.mailbox, p.mailbox
+	}
+	var faults []error
+	if o.SMTP != "" {
+		settings, err := notify.ParseSMTP(o.SMTP)
+		if err == nil {
+			cfg.Notify.Mail, err = notify.NewSMTP(settings)
 		}
-		return nil
+		if err != nil {
+			faults = append(faults, fmt.Errorf("--smtp: %w", err))
+		}
 	}
-	settings, err := notify.ParseSMTP(o.SMTP)
-	if err != nil {
-		return fmt.Errorf("--smtp: %w", err)
+	if o.SMS != "" {
+		headers := map[string]roster.Secret{}
+		for name, value := range o.SMSHeaders {
+			headers[name] = roster.Secret(value)
+		}
+		gateway, err := notify.NewGateway(notify.GatewayConfig{URL: o.SMS, Headers: headers, Development: o.Dev})
+		if err != nil {
+			faults = append(faults, fmt.Errorf("--sms: %w", err))
+		}
+		cfg.Notify.SMS = gateway
 	}
-	sender, err := notify.NewSMTP(settings)
-	if err != nil {
-		return fmt.Errorf("--smtp: %w", err)
-	}
-	cfg.Notify.Mail = sender
-	return nil
+	return errors.Join(faults...)
 }
