@@ -396,6 +396,8 @@ func TestHTTPOverrides(t *testing.T) {
 			"user_sessions":            {``, []string{"ListSessions"}},
 			"user_sessions_revoke_all": {``, []string{"RevokeSessions"}},
 			"user_sessions_revoke":     {``, []string{"RevokeSession"}},
+			"messages":                 {``, []string{"ListMessages"}},
+			"message_retry":            {``, []string{"RetryMessage"}},
 			"admin_openapi":            {``, nil},
 		} {
 			t.Run("HTTP-9 calls the program's own operation for "+name+", case 5", func(t *testing.T) {

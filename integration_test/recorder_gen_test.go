@@ -365,6 +365,16 @@ func (r *recorder[U]) Deliver(ctx context.Context, most int) (notify.Delivered, 
 	return r.UsersRepo.Deliver(ctx, most)
 }
 
+func (r *recorder[U]) ListMessages(ctx context.Context, query roster.MessageQuery) (roster.Page[roster.MessageInfo], error) {
+	r.calls.note("ListMessages")
+	return r.UsersRepo.ListMessages(ctx, query)
+}
+
+func (r *recorder[U]) RetryMessage(ctx context.Context, id roster.ID) error {
+	r.calls.note("RetryMessage")
+	return r.UsersRepo.RetryMessage(ctx, id)
+}
+
 func (r *recorder[U]) Clean(ctx context.Context) (int64, error) {
 	r.calls.note("Clean")
 	return r.UsersRepo.Clean(ctx)

@@ -20,8 +20,15 @@ type AdministrationOps interface {
 	// Run does so all the time: Deliver is for cron, serverless programs and tests.
 	Deliver(ctx context.Context, most int) (notify.Delivered, error)
 
-	// Clean deletes what is over since long: ended sessions and sent messages after 30 days, dead messages after 90, used
-	// links after a week. It returns how many rows; Run does so every hour.
+	// ListMessages lists messages of the outbox, without what they say. It takes the permission messages:read.
+	ListMessages(ctx context.Context, query roster.MessageQuery) (roster.Page[roster.MessageInfo], error)
+
+	// RetryMessage puts a dead message back, with all its attempts ahead. One that is not dead, or whose link or code
+	// has ended, is roster.ErrConflict: of several callers at once one succeeds. It takes the permission messages:retry.
+	RetryMessage(ctx context.Context, id roster.ID) error
+
+	// Clean deletes what is over since long: sessions and messages as long after as the settings say, used links after a
+	// week. It returns how many rows; Run does so every hour.
 	Clean(ctx context.Context) (int64, error)
 
 	// Reindex writes anew what text search looks into, for users stored before a field was tagged "search", or changed
@@ -56,7 +63,7 @@ func (m Administration[U]) Clean(ctx context.Context) (int64, error) {
 		return 0, roster.ErrForbidden
 	}
 	return c.Store.Clean(ctx, c.now(), store.Keep{
-		Sessions: c.Settings.Session.Keep, Links: 7 * day, Messages: 30 * day, DeadMessages: 90 * day,
+		Sessions: c.Settings.Session.Keep, Links: 7 * day, Messages: c.Settings.Notify.Keep, DeadMessages: c.Settings.Notify.KeepDead,
 	})
 }
 

@@ -288,6 +288,42 @@ func (c *Core[U]) peekQuota(ctx context.Context, l LaneConfig, keys ...string) (
 	return verdict, nil
 }
 
+// takeTarget takes from what strangers may have sent to one address or number, messages of all kinds together, and reports
+// whether one more may go; target is its canonical form. Beyond it a neutral caller queues nothing and says nothing. What
+// was taken is given back if the transaction of ctx is rolled back.
+func (c *Core[U]) takeTarget(ctx context.Context, target string) (bool, error) {
+	var lanes []lane
+	for _, l := range []struct {
+		name string
+		LaneConfig
+	}{{"target-hour", c.Settings.Protection.Target}, {"target-day", c.Settings.Protection.TargetDaily}} {
+		if !l.Off {
+			lanes = append(lanes, lane{l.name, cache.Limit{Key: c.counterKey(l.name, target), Max: int64(l.Max), Window: l.Window}})
+		}
+	}
+	if len(lanes) == 0 {
+		return true, nil
+	}
+	counts, err := c.Cache.IncrBelow(ctx, limitsOf(lanes)...)
+	if err != nil {
+		return false, cacheFailure(ctx, err)
+	}
+	var taken []cache.Limit
+	for i, count := range counts {
+		if count.OK {
+			taken = append(taken, lanes[i].limit)
+		}
+	}
+	if len(taken) < len(lanes) {
+		if len(taken) > 0 {
+			c.release(ctx, taken...)
+		}
+		return false, nil
+	}
+	c.Store.OnRollback(ctx, func(ctx context.Context) { c.release(ctx, taken...) })
+	return true, nil
+}
+
 // promptLane counts wrong passwords that a signed-in user gives, by user and session.
 func (c *Core[U]) promptLane(ctx context.Context, id roster.ID) cache.Limit {
 	key := c.counterKey("prompt", id.String(), roster.ActorFrom(ctx).SID.String())

@@ -132,6 +132,9 @@ type ProtectionConfig struct {
 	Codes, CodePause LaneConfig
 	// AskedMessages lets an address ask for 20 mails or SMS in 30 min without being logged in.
 	AskedMessages LaneConfig
+	// Target and TargetDaily let strangers have 20 messages sent to one address or number in an hour, and 60 in a day, of
+	// all kinds together.
+	Target, TargetDaily LaneConfig
 	// UsernameChecks lets an address ask 30 times in 60 s whether a username is free.
 	UsernameChecks LaneConfig
 	// TrustedSources are networks (CIDR) whose addresses are not counted by Source.
@@ -246,6 +249,8 @@ func (s Settings) WithDefaults() Settings {
 	p.Codes.fill(5, 30*time.Minute)
 	p.CodePause.fill(1, 30*time.Second)
 	p.AskedMessages.fill(20, 30*time.Minute)
+	p.Target.fill(20, time.Hour)
+	p.TargetDaily.fill(60, day)
 	p.UsernameChecks.fill(30, time.Minute)
 	n := &s.Notify
 	n.Language = cmp.Or(n.Language, "en")

@@ -32,12 +32,14 @@ type AdminRepo[U roster.Model] interface {
 	usersRepo[U]
 	userSessionsRepo
 	userConfirmRepo[U]
+	messagesRepo
 }
 
 func adminEndpoints[U roster.Model](repo AdminRepo[U], v *view[U]) []endpoint {
 	table := usersEndpoints(repo, v)
 	table = append(table, userSessionsEndpoints(repo)...)
-	return append(table, userConfirmEndpoints(repo, v)...)
+	table = append(table, userConfirmEndpoints(repo, v)...)
+	return append(table, messagesEndpoints(repo)...)
 }
 
 func isCode(err error, code roster.Code) bool {

@@ -16,7 +16,8 @@ type Keep struct {
 	DeadMessages time.Duration
 }
 
-// Clean deletes what is over since longer than keep says, and returns how many rows. It works in batches, each a
+// Clean deletes what is over since longer than keep says, empties dead messages that came to their end, and returns how
+// many rows. It works in batches, each a
 // short transaction; several nodes may clean at once.
 func (s *Store) Clean(ctx context.Context, now time.Time, keep Keep) (int64, error) {
 	var total int64
@@ -33,13 +34,17 @@ func (s *Store) Clean(ctx context.Context, now time.Time, keep Keep) (int64, err
 			ORDER BY hash LIMIT $2 {skip_locked})
 			DELETE FROM {links} WHERE hash IN (SELECT hash FROM over)`, now.Add(-keep.Links)},
 		{`WITH over AS (
-			SELECT id FROM {messages} WHERE state IN ('sent', 'cancelled', 'expired') AND created_at < $1
+			SELECT id FROM {messages} WHERE state IN ('sent', 'cancelled', 'expired') AND (created_at < $1 OR kind = 'noop')
 			ORDER BY id LIMIT $2 {skip_locked})
 			DELETE FROM {messages} WHERE id IN (SELECT id FROM over)`, now.Add(-keep.Messages)},
 		{`WITH over AS (
 			SELECT id FROM {messages} WHERE state = 'dead' AND created_at < $1
 			ORDER BY id LIMIT $2 {skip_locked})
 			DELETE FROM {messages} WHERE id IN (SELECT id FROM over)`, now.Add(-keep.DeadMessages)},
+		{`WITH over AS (
+			SELECT id FROM {messages} WHERE state = 'dead' AND expires_at < $1 AND payload IS NOT NULL
+			ORDER BY id LIMIT $2 {skip_locked})
+			UPDATE {messages} SET payload = NULL WHERE id IN (SELECT id FROM over)`, now},
 		{`WITH over AS (
 			SELECT hash FROM {holds} WHERE ends_at < $1
 			ORDER BY hash LIMIT $2 {skip_locked})

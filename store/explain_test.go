@@ -360,6 +360,19 @@ func (c *crowded) requests(t *testing.T, ids []roster.ID) {
 	run("LaterChanges", func(ctx context.Context, i int) error { return ignore(c.LaterChanges(ctx, ids[i], "email", c.now)) })
 	run("VoidChangeLinks", func(ctx context.Context, i int) error { return c.VoidChangeLinks(ctx, ids[i], ids[i], "", c.now) })
 	run("VoidLinks", func(ctx context.Context, i int) error { return c.VoidLinks(ctx, ids[i], "", c.now, store.ConfirmEmail) })
+	run("QueueNothing", func(ctx context.Context, i int) error {
+		m := message(i)
+		m.DedupeKey = nil
+		return c.QueueNothing(ctx, m)
+	})
+	run("ListMessages", func(ctx context.Context, i int) error {
+		return ignore(c.ListMessages(ctx, store.OutboxQuery{UserID: &ids[i], Limit: 20}))
+	})
+	run("ReviveMessage", func(ctx context.Context, i int) error {
+		m := message(i)
+		m.DedupeKey = nil
+		return errors.Join(c.QueueNothing(ctx, m), ignore(c.ReviveMessage(ctx, m.ID, c.now)))
+	})
 	run("CancelMessages", func(ctx context.Context, i int) error { return c.CancelMessages(ctx, ids[i]) })
 	worker := ids[9]
 	var claimed []store.Message

@@ -126,3 +126,69 @@ func (s *Store) CancelMessages(ctx context.Context, user roster.ID) error {
 		WHERE user_id = $1 AND state = 'pending'`, user)
 	return err
 }
+
+// OutboxQuery selects messages; zero values select all.
+type OutboxQuery struct {
+	State, Kind, Channel string
+	UserID               *roster.ID
+	From, Before         time.Time  // of queueing
+	After                *roster.ID // the last of the page before
+	Limit                int
+}
+
+// OutboxEntry is a message and what became of it.
+type OutboxEntry struct {
+	Message
+	State   MessageState
+	NextAt  time.Time
+	Failure string
+	SentAt  *time.Time
+}
+
+// ListMessages returns messages without their payload, the newest first, and one more than the limit if there are more.
+func (s *Store) ListMessages(ctx context.Context, q OutboxQuery) ([]OutboxEntry, error) {
+	b := &builder{dialect: s.dialect}
+	b.text.WriteString(`
+		SELECT id, kind, channel, coalesce(recipient, ''), state, attempts, next_at, coalesce(last_error, ''), created_at, sent_at
+		FROM {messages} WHERE kind <> 'noop'`)
+	for _, condition := range []struct {
+		given bool
+		text  string
+		value any
+	}{
+		{q.State != "", "state =", q.State},
+		{q.Kind != "", "kind =", q.Kind},
+		{q.Channel != "", "channel =", q.Channel},
+		{q.UserID != nil, "user_id =", q.UserID},
+		{!q.From.IsZero(), "created_at >=", q.From},
+		{!q.Before.IsZero(), "created_at <", q.Before},
+		{q.After != nil, "id <", q.After},
+	} {
+		if condition.given {
+			b.text.WriteString(" AND " + condition.text + " " + b.bind(condition.value))
+		}
+	}
+	b.text.WriteString(" ORDER BY id DESC LIMIT " + b.bind(q.Limit+1))
+	var list []OutboxEntry
+	err := s.rowsOf(ctx, adhoc, b.text.String(), b.args, func(scan scanFunc) error {
+		var m OutboxEntry
+		err := scan(&m.ID, &m.Kind, &m.Channel, &m.To, &m.State, &m.Attempts, &m.NextAt, &m.Failure, &m.CreatedAt, &m.SentAt)
+		utc(&m.NextAt, &m.CreatedAt, m.SentAt)
+		list = append(list, m)
+		return err
+	})
+	return list, err
+}
+
+// ReviveMessage puts a dead message back that is still worth sending, by one statement of which one caller alone sees
+// the success, and reports it. A message that does not exist is roster.ErrNotFound.
+func (s *Store) ReviveMessage(ctx context.Context, id roster.ID, now time.Time) (bool, error) {
+	n, err := s.exec(ctx, `
+		UPDATE {messages} SET state = 'pending', attempts = 0, next_at = $2, last_error = NULL
+		WHERE id = $1 AND state = 'dead' AND expires_at > $2 AND payload IS NOT NULL`, id, now)
+	if n > 0 || err != nil {
+		return n > 0, err
+	}
+	var exists bool
+	return false, s.row(ctx, `SELECT TRUE FROM {messages} WHERE id = $1 AND kind <> 'noop'`, []any{id}, &exists)
+}

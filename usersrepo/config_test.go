@@ -116,6 +116,33 @@ func TestConfig(t *testing.T) {
 		"refuses pages that are elsewhere": {func(c *usersrepo.Config) {
 			c.Notify.Links = mixins.LinksConfig{ConfirmEmail: "//evil.example/confirm", SetPassword: "https://evil.example"}
 		}, []string{"Notify.Links.ConfirmEmail", "Notify.Links.SetPassword"}},
+		// MAIL-43
+		"refuses pages on hosts that were not named, and with what is not theirs": {func(c *usersrepo.Config) {
+			c.Notify.Links = mixins.LinksConfig{
+				Hosts: []string{"login.example.com"}, ConfirmEmail: "http://login.example.com/a", ResetPassword: "https://evil.example/a",
+				SetPassword: "https://ann@login.example.com/", ConfirmEmailChange: "https://login.example.com/#a", CancelChange: "/a\\b",
+			}
+		}, []string{
+			"Notify.Links.ConfirmEmail", "Notify.Links.ResetPassword", "Notify.Links.SetPassword", "Notify.Links.ConfirmEmailChange",
+			"Notify.Links.CancelChange",
+		}},
+		"refuses hosts that are none": {
+			func(c *usersrepo.Config) { c.Notify.Links.Hosts = []string{"login.example.com/a"} }, []string{"Notify.Links.Hosts"},
+		},
+		"takes pages on hosts that were named": {func(c *usersrepo.Config) {
+			c.Notify.Links = mixins.LinksConfig{Hosts: []string{"login.example.com"}, CancelChange: "https://login.example.com/cancel?a=b"}
+		}, nil},
+		// MAIL-35
+		"refuses to switch off what carries a link, and kinds that there are not": {func(c *usersrepo.Config) {
+			c.Notify.Off, c.Notify.On = []string{"password_reset", "code_sms", "archived"}, []string{"baned"}
+		}, []string{`"password_reset"`, `"code_sms"`, `"baned"`}},
+		"refuses numbers of the outbox": {func(c *usersrepo.Config) {
+			n := &c.Notify
+			n.Batch, n.Parallel, n.MaxAttempts, n.Lease, n.SendTimeout, n.Drain, n.Keep, n.KeepDead = -1, -1, -1, time.Second, -1, -1, -1, -1
+		}, []string{
+			"Notify.Batch", "Notify.Parallel", "Notify.MaxAttempts", "Notify.Lease", "Notify.SendTimeout", "Notify.Drain", "Notify.Keep",
+			"Notify.KeepDead",
+		}},
 		"refuses a template that does not parse": {func(c *usersrepo.Config) {
 			c.Notify.Templates = fstest.MapFS{"email_confirm/en.txt": {Data: []byte("{{.Nobody}}")}}
 		}, []string{"templates"}},

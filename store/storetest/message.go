@@ -112,6 +112,56 @@ func (s *suite) testMessage(t *testing.T) {
 		same(t, "message", list[0].ID, second.ID)
 		noError(t, s.FinishMessage(t.Context(), second.ID, worker, store.MessageSent, s.now, ""))
 	})
+	t.Run("MAIL-10: of one key and many nodes it keeps one", func(t *testing.T) {
+		kept := make([]bool, 64)
+		for _, err := range atOnce(len(kept), func(i int) (err error) {
+			m := s.newMessage()
+			m.DedupeKey = new("of many")
+			kept[i], err = s.QueueMessage(t.Context(), &m)
+			return err
+		}) {
+			noError(t, err)
+		}
+		n := 0
+		for _, k := range kept {
+			if k {
+				n++
+			}
+		}
+		same(t, "kept", n, 1)
+		same(t, "pending", s.count(t, s.table("messages"), "dedupe_key = 'of many'"), 1)
+		s.sql(t, "DELETE FROM %s", s.table("messages"))
+	})
+	t.Run("MAIL-8: it stores what is never sent, and cleans it next", func(t *testing.T) {
+		m := s.newMessage()
+		m.Kind, m.To, m.Payload = "noop", "", nil
+		noError(t, s.QueueNothing(t.Context(), &m))
+		s.messageIs(t, m.ID, "state = 'cancelled' AND recipient IS NULL AND payload IS NULL")
+		same(t, "claimed", len(s.claim(t, worker, 10, 0)), 0)
+		list, err := s.ListMessages(t.Context(), store.OutboxQuery{Limit: 10})
+		noError(t, err)
+		same(t, "listed", len(list), 0)
+		year := 365 * 24 * time.Hour
+		n, err := s.Clean(t.Context(), s.now, store.Keep{Sessions: year, Links: year, Messages: year, DeadMessages: year})
+		noError(t, err)
+		same(t, "cleaned", n, int64(1))
+	})
+	t.Run("MAIL-5: it empties a dead message at its end", func(t *testing.T) {
+		m := s.message(t)
+		s.claim(t, worker, 1, 0)
+		noError(t, s.FinishMessage(t.Context(), m.ID, worker, store.MessageDead, s.now, "550"))
+		year := store.Keep{Sessions: 1e18, Links: 1e18, Messages: 1e18, DeadMessages: 1e18}
+		_, err := s.Clean(t.Context(), m.ExpiresAt, year)
+		noError(t, err)
+		s.messageIs(t, m.ID, "payload IS NOT NULL")
+		_, err = s.Clean(t.Context(), m.ExpiresAt.Add(time.Second), year)
+		noError(t, err)
+		s.messageIs(t, m.ID, "state = 'dead' AND payload IS NULL")
+		revived, err := s.ReviveMessage(t.Context(), m.ID, s.now)
+		same(t, "revived", revived, false)
+		noError(t, err)
+		s.sql(t, "DELETE FROM %s", s.table("messages"))
+	})
 	t.Run("it cancels what was not sent to a user", func(t *testing.T) {
 		user := newID()
 		own := func(m *store.Message) { m.UserID = &user }
