@@ -73,7 +73,7 @@ func TestRegister(t *testing.T) {
 			p := person("ANNA", "nonsense", "")
 			p.Plan = "pro"
 			_, _, err := w.Register(ctx, p, "x", roster.WithFaults(roster.FieldErrors{{Field: "plan", Code: roster.ForbiddenField}, {Field: "x", Code: roster.UnknownField}}))
-			refused(t, err, roster.ErrValidationFailed, "email:invalid", "password:too_short", "plan:forbidden_field", "username:taken", "x:unknown_field")
+			refused(t, err, roster.ErrValidationFailed, "email:invalid", "password:common", "password:too_short", "plan:forbidden_field", "username:taken", "x:unknown_field")
 		})
 		t.Run("ACCT-7 names everything that is taken, cases 3 and 4", func(t *testing.T) {
 			_, _, err := w.Register(ctx, person("aNNA", "ANNA@example.com", "+1 202 555 0101"), secret)

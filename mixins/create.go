@@ -113,7 +113,10 @@ func (n *newcomer[U]) prepare(ctx context.Context) error {
 	}
 	faults := c.Passwords.CheckLimits("password", *o.Password)
 	if o.Policy {
-		faults = append(faults, c.Passwords.CheckMinimum("password", *o.Password)...)
+		var err error
+		if faults, err = c.checkPolicy(ctx, n.user, *o.Password); err != nil {
+			return err
+		}
 	}
 	o.Faults = append(o.Faults, faults...)
 	if len(o.Faults) > 0 {
@@ -144,6 +147,9 @@ func (n *newcomer[U]) judge(ctx context.Context, u U) error {
 // validate brings the identifiers to their stored form and returns the faults that can be seen without a look-up.
 func (n *newcomer[U]) validate(ctx context.Context, u U) roster.FieldErrors {
 	faults := append(roster.FieldErrors(nil), n.options.Faults...)
+	if n.options.Policy && n.options.Password != nil { // a hook may have given the user other names
+		faults = append(faults, n.core.Passwords.CheckPolicy("password", *n.options.Password, ownerOf(u))...)
+	}
 	n.names = n.core.identify(ctx, u, &faults)
 	b := u.Base()
 	requireIdentifier(b, &faults)

@@ -219,11 +219,10 @@ func (m Password[U]) SetFirstPassword(ctx context.Context, token, password roste
 		}
 		return result, roster.ErrPasswordAlreadySet
 	}
-	faults := append(c.Passwords.CheckLimits("password", password), c.Passwords.CheckMinimum("password", password)...)
-	if err := faults.Err(); err != nil {
-		return result, err
+	encoded, err := c.hashChosen(ctx, link.UserID, password)
+	if errors.Is(err, roster.ErrNotFound) {
+		err = roster.ErrInvalidToken
 	}
-	encoded, err := c.Self.HashPassword(ctx, password)
 	if err != nil {
 		return result, err
 	}

@@ -2,10 +2,12 @@ package mixins
 
 import (
 	"cmp"
+	"context"
 	"io/fs"
 	"slices"
 	"time"
 
+	"github.com/roster-go/roster"
 	"github.com/roster-go/roster/identifiers"
 	"github.com/roster-go/roster/notify"
 	"github.com/roster-go/roster/passwords"
@@ -110,9 +112,13 @@ func (o OneTimeConfig) digits(k contact) int {
 	return o.EmailDigits
 }
 
-// PasswordConfig is how passwords are hashed, and how long the links live by which they are set.
+// PasswordConfig is how passwords are hashed, which ones people may choose, and how long the links live by which they are
+// set.
 type PasswordConfig struct {
 	passwords.Config
+	// Check is a rule of the program's own for passwords that people choose, for a user as they will be. Its field
+	// errors are told together with the others; any other error fails the operation. nil: none.
+	Check func(ctx context.Context, user roster.Model, password roster.Secret) error
 	// FirstTTL is the life of the link by which a first password is set; 0 means 24 h.
 	FirstTTL time.Duration
 }

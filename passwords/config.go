@@ -3,11 +3,12 @@ package passwords
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"math"
 	"runtime"
 )
 
-// Config is how passwords are hashed and how long they may be. The zero value is safe.
+// Config is how passwords are hashed and which ones people may choose. The zero value is safe.
 type Config struct {
 	// Hasher makes new hashes. nil: Argon2id{}. The ready-made ones refuse parameters below OWASP's.
 	Hasher Hasher
@@ -16,10 +17,21 @@ type Config struct {
 	MaxConcurrent int
 	// MaxWaiting is how many callers wait for their turn; more get ErrUnavailable. 0: 1,000.
 	MaxWaiting int
-	// MinLength is the least length of a password that people choose, in code points. 0: 8, which is also the least.
+	// Preset chooses the policy for passwords that people choose.
+	Preset Preset
+	// MinLength is the least length of a password that people choose, in code points. 0: that of the preset, 8 or 15,
+	// which is also the least.
 	MinLength int
 	// MaxLength is the most that any password has, in code points. 0: 1,024; at least 64.
 	MaxLength int
+	// ContextWords are refused as common, in upper or lower case, beside the embedded list: names of the program, its
+	// company, its place.
+	ContextWords []string
+	// Breached knows passwords that were made public; see HIBP. nil: none is asked.
+	Breached BreachChecker
+	// BreachedFailClosed refuses passwords with roster.ErrUnavailable while Breached fails; else they pass, and it is
+	// logged.
+	BreachedFailClosed bool
 }
 
 func (c Config) filled() Config {
@@ -28,7 +40,7 @@ func (c Config) filled() Config {
 	}
 	c.MaxConcurrent = cmp.Or(c.MaxConcurrent, runtime.GOMAXPROCS(0))
 	c.MaxWaiting = cmp.Or(c.MaxWaiting, 1_000)
-	c.MinLength = cmp.Or(c.MinLength, 8)
+	c.MinLength = cmp.Or(c.MinLength, minLengths[c.Preset])
 	c.MaxLength = cmp.Or(c.MaxLength, 1_024)
 	return c
 }
@@ -38,9 +50,15 @@ func (c Config) check() error {
 	found := faults(
 		within("passwords: MaxConcurrent", c.MaxConcurrent, 1, math.MaxInt32),
 		within("passwords: MaxWaiting", c.MaxWaiting, 1, math.MaxInt32),
-		within("passwords: MinLength", c.MinLength, 8, c.MaxLength),
+		within("passwords: MinLength", c.MinLength, cmp.Or(minLengths[c.Preset], 8), c.MaxLength),
 		within("passwords: MaxLength", c.MaxLength, 64, math.MaxInt32),
 	)
+	if minLengths[c.Preset] == 0 {
+		found = append(found, fmt.Errorf("passwords: there is no preset %q", c.Preset))
+	}
+	if h, ok := c.Breached.(interface{ check() error }); ok {
+		found = append(found, faults(h.check())...)
+	}
 	if m, ok := c.Hasher.(maker); ok {
 		found = append(found, m.faults()...)
 	}

@@ -73,7 +73,7 @@ func TestNewTellsAllFaults(t *testing.T) {
 			t.Errorf("%s is not told in: %v", want, err)
 		}
 	}
-	if _, err := passwords.New(passwords.Config{MinLength: passwords.MinLengthNIST}); err != nil {
+	if _, err := passwords.New(passwords.Config{Preset: passwords.NIST}); err != nil {
 		t.Error(err)
 	}
 }

@@ -48,3 +48,14 @@ func Affordable(encoded string) bool {
 	}
 	return false
 }
+
+// CheckMinimum is the least length alone.
+func (p *Passwords) CheckMinimum(field string, password roster.Secret) roster.FieldErrors {
+	if len(p.CheckLimits(field, password)) > 0 {
+		return nil
+	}
+	return p.checkMinimum(field, password)
+}
+
+// CommonList is the embedded list.
+func CommonList() string { return commonList }

@@ -9,9 +9,6 @@ import (
 	"github.com/roster-go/roster"
 )
 
-// MinLengthNIST is the Config.MinLength that NIST SP 800-63B-4 asks for where the password is the only factor.
-const MinLengthNIST = 15
-
 // CheckLimits returns the fault of a password that nobody may have, whoever sets it: it is empty, no UTF-8 or holds
 // U+0000 (invalid), or is longer than Config.MaxLength (too_long). The fault is told of the given field. Login needs
 // no check: such a password is wrong.
@@ -29,15 +26,6 @@ func (p *Passwords) CheckLimits(field string, password roster.Secret) roster.Fie
 		return tooLong
 	}
 	return nil
-}
-
-// CheckMinimum returns the fault too_short of a password of less than Config.MinLength. It says nothing of one that
-// CheckLimits refuses. It is a rule for people who choose a password; Go callers may do without.
-func (p *Passwords) CheckMinimum(field string, password roster.Secret) roster.FieldErrors {
-	if len(p.CheckLimits(field, password)) > 0 || length(password) >= p.minLength {
-		return nil
-	}
-	return roster.FieldErrors{{Field: field, Code: roster.TooShort, Params: map[string]any{"min": p.minLength}}}
 }
 
 // length counts the code points that are hashed.

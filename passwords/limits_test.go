@@ -65,7 +65,7 @@ func TestLimits(t *testing.T) {
 // PASS-22: the NIST preset.
 func TestMinimumOfNIST(t *testing.T) {
 	t.Parallel()
-	p := mustNew(t, passwords.Config{MinLength: passwords.MinLengthNIST})
+	p := mustNew(t, passwords.Config{Preset: passwords.NIST})
 	if got := p.CheckMinimum("password", roster.Secret(strings.Repeat("x", 14))); len(got) != 1 {
 		t.Errorf("14: got %v", got)
 	}

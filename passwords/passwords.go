@@ -1,5 +1,6 @@
 // Package passwords hashes and checks passwords: argon2id by default, the hashes of other systems for import, so
-// many at once as the machine has cores, and the limits that every password keeps.
+// many at once as the machine has cores, the limits that every password keeps, and the policy for those that people
+// choose.
 //
 // It follows the OWASP Password Storage Cheat Sheet, RFC 9106 and NIST SP 800-63B-4. Passwords are normalised by
 // NFKC, then hashed whole: nothing is trimmed or cut, and the last code point counts like the first.
@@ -20,6 +21,9 @@ type Passwords struct {
 	dummy                string // a hash of no password, of the kind and parameters of new ones
 	live                 scheme // of dummy; nil when only the program's own Hasher can read it
 	minLength, maxLength int
+	context              map[string]bool // folded words
+	breached             BreachChecker
+	failClosed           bool
 	places               int
 	queue                queue
 	pace                 pace
@@ -33,12 +37,18 @@ func New(cfg Config) (*Passwords, error) {
 		return nil, err
 	}
 	p := &Passwords{
-		hasher:    cfg.Hasher,
-		minLength: cfg.MinLength,
-		maxLength: cfg.MaxLength,
-		places:    cfg.MaxConcurrent,
-		queue:     queue{free: cfg.MaxConcurrent, maxWaiting: cfg.MaxWaiting},
-		pace:      pace{mean: make(map[scheme]time.Duration)},
+		hasher:     cfg.Hasher,
+		minLength:  cfg.MinLength,
+		maxLength:  cfg.MaxLength,
+		context:    make(map[string]bool),
+		breached:   cfg.Breached,
+		failClosed: cfg.BreachedFailClosed,
+		places:     cfg.MaxConcurrent,
+		queue:      queue{free: cfg.MaxConcurrent, maxWaiting: cfg.MaxWaiting},
+		pace:       pace{mean: make(map[scheme]time.Duration)},
+	}
+	for _, word := range cfg.ContextWords {
+		p.context[fold(word)] = true
 	}
 	var err error
 	if m, ok := cfg.Hasher.(maker); ok {

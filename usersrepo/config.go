@@ -125,6 +125,7 @@ func (c Config) check() error {
 		{"Notify.SMS", c.Notify.SMS},
 		{"Notify.Templates", c.Notify.Templates},
 		{"Password.Hasher", c.Password.Hasher},
+		{"Password.Breached", c.Password.Breached},
 	} {
 		fault(typedNil(part.value), "%s is a nil %T", part.name, part.value)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"time"
 
 	"github.com/roster-go/roster"
@@ -92,6 +93,12 @@ func newParts[U roster.Model](cfg Config, plan *mixins.Plan[U]) (mixins.Parts[U]
 	var errs [4]error
 	if len(cfg.Secrets) > 0 { // else the check of the configuration tells
 		p.Secrets, errs[0] = secrets.New(cfg.Secrets)
+	}
+	if typedNil(cfg.Password.Breached) {
+		cfg.Password.Breached = nil
+	}
+	if cfg.Product != "" {
+		cfg.Password.ContextWords = append(slices.Clip(cfg.Password.ContextWords), cfg.Product)
 	}
 	p.Passwords, errs[1] = passwords.New(cfg.Password.Config)
 	p.Identifiers, errs[2] = identifiers.New(identifiers.Config{
