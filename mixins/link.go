@@ -46,6 +46,11 @@ var (
 		},
 		func(s Settings) string { return s.Notify.Links.CancelChange },
 	}
+	resetPasswordLink = linkKind{
+		store.ResetPassword, "pr_", notify.PasswordReset,
+		func(s Settings) time.Duration { return s.Password.ResetTTL },
+		func(s Settings) string { return s.Notify.Links.ResetPassword },
+	}
 	setPasswordLink = linkKind{
 		store.FirstPassword, "ps_", notify.PasswordFirst,
 		func(s Settings) time.Duration { return s.Password.FirstTTL },

@@ -6,7 +6,7 @@ import (
 	"log/slog"
 
 	"github.com/roster-go/roster"
-	"github.com/roster-go/roster/callbacks"
+	"github.com/roster-go/roster/notify"
 	"github.com/roster-go/roster/store"
 )
 
@@ -22,7 +22,8 @@ type PasswordOps[U roster.Model] interface {
 	// transaction begins. Too many at once are roster.ErrUnavailable.
 	HashPassword(ctx context.Context, password roster.Secret) (string, error)
 
-	// StorePassword writes a hash and does what goes with it: the user's access tokens, sessions and pending links end.
+	// StorePassword writes a hash and does what goes with it: the user's access tokens, sessions, pending links, codes and
+	// changes of contacts end, and they are told. Of a password set or changed by its owner, their own session stays.
 	// Every way to set a password goes through it, inside its transaction. It is no way in for a program of its own.
 	StorePassword(ctx context.Context, id roster.ID, encoded string, kind roster.PasswordKind) error
 
@@ -30,14 +31,59 @@ type PasswordOps[U roster.Model] interface {
 	// has none, at the same cost. It is counted per user: ten wrong ones in 15 minutes, then a wait.
 	CheckPassword(ctx context.Context, id roster.ID, password roster.Secret) error
 
+	// GetPasswordStatus tells whether a user has a password to change or none yet, linked accounts or not. To ask of
+	// others than themselves, users need users:read.
+	GetPasswordStatus(ctx context.Context, id roster.ID) (roster.PasswordStatus, error)
+
+	// SetPassword sets the password of a user who has none; who has one is roster.ErrPasswordAlreadySet, whatever the
+	// password. All sessions end but that of the actor. A password that breaks the policy is a field error of "password".
+	// Nobody sets the password of others; the options are for trusted code.
+	SetPassword(ctx context.Context, id roster.ID, password roster.Secret, options ...roster.PasswordOption) error
+
+	// ChangePassword replaces a password by its owner, who knows the old one: else it is roster.ErrInvalidPassword of the
+	// field old_password, counted as by CheckPassword. Without a password it is roster.ErrPasswordNotSet, for who proved
+	// no contact roster.ErrNotVerified, and the same one again is the field error password:same_password. All sessions end
+	// but that of the actor, which goes on with the tokens that are returned; without one in ctx they are zero.
+	ChangePassword(ctx context.Context, id roster.ID, old, password roster.Secret) (roster.TokenPair, error)
+
+	// IsPasswordResetAvailable tells whether a reset link to the user's e-mail address would be within its quota now. It
+	// takes nothing from it, however often it is asked.
+	IsPasswordResetAvailable(ctx context.Context, id roster.ID) (roster.Verdict, error)
+
+	// RequestPasswordReset sends whoever a login names what they set another password by: a link to their e-mail address,
+	// or a code by SMS when the login is a proven phone number or they have no address. Who proved nothing yet is sent
+	// what proves it first, unless Password.ResetForUnverified says otherwise. It changes nothing on the account.
+	//
+	// It is for people who are not logged in, and nil whatever became of it: whether there is such a user, whether they
+	// are banned, and over the quota of 2 in 30 minutes, when the earlier link stays good. What is no login is a field
+	// error of "login"; an address of the network may ask 20 times in 30 minutes, and is roster.ErrTooManyRequests beyond.
+	RequestPasswordReset(ctx context.Context, login string) error
+
+	// SendPasswordReset sends a user what RequestPasswordReset would, by a channel or, with "", by the one they have.
+	// It counts in the quota and is not held by it. Without such a contact, and for a user who is banned, deactivated or
+	// archived by an administrator, it is roster.ErrConflict. Users need users:credentials.
+	SendPasswordReset(ctx context.Context, id roster.ID, channel roster.Channel) error
+
+	// SetPasswordResetToken returns a token for ResetPassword, for programs that hand it over themselves; earlier ones are
+	// void. Nothing is sent and no quota taken, and using it proves no contact. It is for trusted code.
+	SetPasswordResetToken(ctx context.Context, id roster.ID) (roster.Secret, error)
+
+	// GetIDForPasswordReset returns whose password a token resets. It does not use the token, however often it is called;
+	// the errors are those of ResetPassword.
+	GetIDForPasswordReset(ctx context.Context, token roster.Secret) (roster.ID, error)
+
+	// ResetPassword sets another password by a token, once. A token that was mailed proves the address; all sessions end,
+	// failed log-ins are forgotten, and nobody is logged in. A token that is unknown, used or void is
+	// roster.ErrInvalidToken, a late one roster.ErrExpiredToken; with a password that breaks the policy it stays good.
+	ResetPassword(ctx context.Context, token, password roster.Secret) (U, error)
+
 	// RequestPasswordSet mails a user a link by which they set their first password. A user who has one is
 	// roster.ErrPasswordAlreadySet, one without an e-mail address roster.ErrNotFound, one who is banned or archived by an
-	// administrator roster.ErrConflict.
+	// administrator roster.ErrConflict. It shares the quota of reset links: beyond it is roster.ErrQuotaExhausted.
 	RequestPasswordSet(ctx context.Context, id roster.ID) error
 
-	// SetFirstPassword sets a user's first password by the token of such a link, which proves the address that it was
-	// mailed to. Nobody is logged in by it. A token that is unknown, used or void is roster.ErrInvalidToken, a late one
-	// roster.ErrExpiredToken; with a password that breaks the policy the token stays good.
+	// SetFirstPassword sets a user's first password by the token of such a link, as ResetPassword does. Who has one by now
+	// is roster.ErrPasswordAlreadySet, and the token stays.
 	SetFirstPassword(ctx context.Context, token, password roster.Secret) (U, error)
 }
 
@@ -76,12 +122,51 @@ func (m Password[U]) StorePassword(ctx context.Context, id roster.ID, encoded st
 		if err := c.raiseEpoch(ctx, u.Base()); err != nil {
 			return err
 		}
-		if err := c.Store.VoidLinks(ctx, id, "", now, store.FirstPassword); err != nil {
+		if err := c.voidPending(ctx, id); err != nil {
 			return err
 		}
-		_, err = c.Self.RevokeSessions(withReason(ctx, roster.RevokedByPassword), id)
-		return err
+		if err := c.endSessionsFor(withReason(ctx, roster.RevokedByPassword), id, kind); err != nil {
+			return err
+		}
+		if kind == roster.PasswordCreated {
+			return nil
+		}
+		return c.notice(ctx, u, notify.PasswordChanged, nil)
 	})
+}
+
+// voidPending ends what was sent to a user and would lead past their new password: links and codes that set one or log in,
+// and changes of contacts that wait. What undoes a change, or proves a contact, stays good.
+func (c *Core[U]) voidPending(ctx context.Context, id roster.ID) error {
+	purposes := []store.LinkPurpose{store.FirstPassword, store.ResetPassword}
+	for _, purpose := range []string{"reset", "login", "step-up"} {
+		for _, k := range []contact{email, phone} {
+			purposes = append(purposes, store.CodeFor(purpose, string(k.kind)))
+		}
+	}
+	if err := c.Store.VoidLinks(ctx, id, "", c.now(), purposes...); err != nil {
+		return err
+	}
+	return c.endChanges(ctx, id, "")
+}
+
+// endSessionsFor ends the sessions that a new password ends.
+func (c *Core[U]) endSessionsFor(ctx context.Context, id roster.ID, kind roster.PasswordKind) error {
+	var err error
+	if own := ownSession(ctx, id); own != (roster.ID{}) && (kind == roster.PasswordSet || kind == roster.PasswordChanged) {
+		_, err = c.Self.RevokeOtherSessions(ctx, id, own)
+	} else {
+		_, err = c.Self.RevokeSessions(ctx, id)
+	}
+	return err
+}
+
+// ownSession is the session of the actor, if they are the user.
+func ownSession(ctx context.Context, id roster.ID) roster.ID {
+	if actor := roster.ActorFrom(ctx); actor.ID == id {
+		return actor.SID
+	}
+	return roster.ID{}
 }
 
 // raiseEpoch makes the access tokens that a user has so far worthless. The row must be locked.
@@ -159,117 +244,4 @@ func (c *Core[U]) rehash(ctx context.Context, id roster.ID, old string, password
 	if err != nil {
 		c.Logger.WarnContext(ctx, "password was not hashed anew", slog.Any("user_id", id), slog.Any("error", err))
 	}
-}
-
-// RequestPasswordSet implements PasswordOps.
-func (m Password[U]) RequestPasswordSet(ctx context.Context, id roster.ID) error {
-	c := m.core
-	ctx, err := c.enter(ctx, "RequestPasswordSet")
-	if err != nil {
-		return err
-	}
-	rights, err := c.judge(ctx, roster.PermissionUpdateUsers, id)
-	if err != nil {
-		return err
-	}
-	return c.Store.Transact(ctx, func(ctx context.Context) error {
-		u, err := c.reachable(ctx, id, email)
-		if err != nil {
-			return err
-		}
-		if err := guardSuperuser(rights, u.Base()); err != nil {
-			return err
-		}
-		if _, err := c.Store.GetPassword(ctx, id); !errors.Is(err, roster.ErrNotFound) {
-			if err != nil {
-				return err
-			}
-			return roster.ErrPasswordAlreadySet
-		}
-		if err := c.takeMail(ctx, "first_password", u); err != nil {
-			return err
-		}
-		run := c.hooks.PasswordResetRequest.Begin()
-		e := &callbacks.PasswordResetRequest[U]{Event: c.event(ctx), User: u, Kind: callbacks.RequestFirst, Via: viaOf(ctx)}
-		if err := before(ctx, c, run, run.Copy(e)); err != nil {
-			return err
-		}
-		if err := c.mailLink(ctx, u, setPasswordLink); err != nil {
-			return err
-		}
-		return after(ctx, c, run, e)
-	})
-}
-
-// SetFirstPassword implements PasswordOps.
-func (m Password[U]) SetFirstPassword(ctx context.Context, token, password roster.Secret) (U, error) {
-	var result U
-	c := m.core
-	ctx, err := c.enter(ctx, "SetFirstPassword")
-	if err != nil {
-		return result, err
-	}
-	link, err := c.liveLink(ctx, setPasswordLink, token)
-	if err != nil {
-		return result, err
-	}
-	if _, err := c.Store.GetPassword(ctx, link.UserID); !errors.Is(err, roster.ErrNotFound) {
-		if err != nil {
-			return result, err
-		}
-		return result, roster.ErrPasswordAlreadySet
-	}
-	encoded, err := c.hashChosen(ctx, link.UserID, password)
-	if errors.Is(err, roster.ErrNotFound) {
-		err = roster.ErrInvalidToken
-	}
-	if err != nil {
-		return result, err
-	}
-	err = c.Store.Transact(ctx, func(ctx context.Context) error {
-		u, err := c.lock(ctx, link.UserID)
-		if errors.Is(err, roster.ErrNotFound) {
-			return roster.ErrInvalidToken
-		}
-		if err != nil {
-			return err
-		}
-		if c.shutOut(u.Base()) {
-			return roster.ErrInvalidToken
-		}
-		if err := c.useLink(ctx, link, u); err != nil {
-			return err
-		}
-		if b := u.Base(); b.EmailVerifiedAt == nil && b.PhoneVerifiedAt == nil {
-			// Whoever linked accounts has not shown that this one is theirs; the owner of the address comes now.
-			if err := c.dropSocial(ctx, b.ID); err != nil {
-				return err
-			}
-		}
-		run := c.hooks.PasswordChange.Begin()
-		e := &callbacks.PasswordChange[U]{Event: c.event(ctx), User: u, Kind: roster.PasswordFirst}
-		if err := before(ctx, c, run, run.Copy(e)); err != nil {
-			return err
-		}
-		if err := c.Self.StorePassword(ctx, u.Base().ID, encoded, roster.PasswordFirst); err != nil {
-			return err
-		}
-		if u, err = c.lock(ctx, link.UserID); err != nil { // it has another epoch now
-			return err
-		}
-		e.User = u
-		if err := after(ctx, c, run, e); err != nil {
-			return err
-		}
-		if err := c.confirmContact(ctx, u, email, callbacks.ByFirstPassword); err != nil {
-			return err
-		}
-		result = u
-		return nil
-	})
-	if err != nil {
-		var none U
-		return none, err
-	}
-	return result, nil
 }

@@ -121,7 +121,21 @@ type PasswordConfig struct {
 	Check func(ctx context.Context, user roster.Model, password roster.Secret) error
 	// FirstTTL is the life of the link by which a first password is set; 0 means 24 h.
 	FirstTTL time.Duration
+	// ResetTTL is the life of a link that resets a password; 0 means 1 h.
+	ResetTTL time.Duration
+	// ResetForUnverified is what people are sent who forgot their password before they proved the contact; "" means
+	// SendActivation.
+	ResetForUnverified ResetForUnverified
 }
+
+// ResetForUnverified is what people are sent who forgot their password before they proved the contact.
+type ResetForUnverified string
+
+// The answers.
+const (
+	SendActivation ResetForUnverified = "activation" // a link or code that proves the contact
+	SendReset      ResetForUnverified = "reset"      // what resets the password, and proves the contact with it
+)
 
 // ProtectionConfig is what slows guessing down. Zero values mean the defaults.
 type ProtectionConfig struct {
@@ -242,6 +256,8 @@ func (s Settings) WithDefaults() Settings {
 	fill(&s.Confirm.ChangeTTL, time.Hour)
 	fill(&s.Confirm.RevertWindow, 72*time.Hour)
 	fill(&s.Password.FirstTTL, day)
+	fill(&s.Password.ResetTTL, time.Hour)
+	s.Password.ResetForUnverified = cmp.Or(s.Password.ResetForUnverified, SendActivation)
 	o := &s.OneTime
 	o.EmailDigits, o.PhoneDigits = cmp.Or(o.EmailDigits, 6), cmp.Or(o.PhoneDigits, 6)
 	fill(&o.CodeTTL, 10*time.Minute)

@@ -56,6 +56,14 @@ const insertLink = `
 	INSERT INTO {links} (hash, purpose, user_id, address, created_at, expires_at, change_id)
 	VALUES ($14, $15, $16, $17, $18, $19, $20)`
 
+// InsertLink stores a link that no message carries.
+func (s *Store) InsertLink(ctx context.Context, l Link) error {
+	_, err := s.exec(ctx, `
+		INSERT INTO {links} (hash, purpose, user_id, address, created_at, expires_at, change_id)
+		VALUES ($1, $2, $3, $4, $5, $6, $7)`, l.Hash, l.Purpose, l.UserID, l.Address, l.CreatedAt, l.ExpiresAt, l.ChangeID)
+	return err
+}
+
 // GetLink returns a link of a purpose by its hash, used and voided ones too.
 func (s *Store) GetLink(ctx context.Context, purpose LinkPurpose, hash []byte) (Link, error) {
 	l := Link{Hash: hash, Purpose: purpose}

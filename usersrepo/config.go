@@ -158,6 +158,9 @@ func (c Config) check() error {
 	}
 	between("OneTime.CodeTTL", s.OneTime.CodeTTL, time.Minute, 10*time.Minute)
 	between("Password.FirstTTL", s.Password.FirstTTL, time.Minute, 30*24*time.Hour)
+	between("Password.ResetTTL", s.Password.ResetTTL, time.Minute, 24*time.Hour)
+	reset := s.Password.ResetForUnverified
+	fault(reset != mixins.SendActivation && reset != mixins.SendReset, "Password.ResetForUnverified is %q: want activation or reset", reset)
 	n := s.Notify
 	between("Notify.Poll", n.Poll, 10*time.Millisecond, time.Hour)
 	between("Notify.SendTimeout", n.SendTimeout, time.Second, time.Hour)
