@@ -265,6 +265,51 @@ func (r *recorder[U]) CheckPassword(ctx context.Context, id roster.ID, password 
 	return r.UsersRepo.CheckPassword(ctx, id, password)
 }
 
+func (r *recorder[U]) GetPasswordStatus(ctx context.Context, id roster.ID) (roster.PasswordStatus, error) {
+	r.calls.note("GetPasswordStatus")
+	return r.UsersRepo.GetPasswordStatus(ctx, id)
+}
+
+func (r *recorder[U]) SetPassword(ctx context.Context, id roster.ID, password roster.Secret, options ...roster.PasswordOption) error {
+	r.calls.note("SetPassword")
+	return r.UsersRepo.SetPassword(ctx, id, password, options...)
+}
+
+func (r *recorder[U]) ChangePassword(ctx context.Context, id roster.ID, old, password roster.Secret) (roster.TokenPair, error) {
+	r.calls.note("ChangePassword")
+	return r.UsersRepo.ChangePassword(ctx, id, old, password)
+}
+
+func (r *recorder[U]) IsPasswordResetAvailable(ctx context.Context, id roster.ID) (roster.Verdict, error) {
+	r.calls.note("IsPasswordResetAvailable")
+	return r.UsersRepo.IsPasswordResetAvailable(ctx, id)
+}
+
+func (r *recorder[U]) RequestPasswordReset(ctx context.Context, login string) error {
+	r.calls.note("RequestPasswordReset")
+	return r.UsersRepo.RequestPasswordReset(ctx, login)
+}
+
+func (r *recorder[U]) SendPasswordReset(ctx context.Context, id roster.ID, channel roster.Channel) error {
+	r.calls.note("SendPasswordReset")
+	return r.UsersRepo.SendPasswordReset(ctx, id, channel)
+}
+
+func (r *recorder[U]) SetPasswordResetToken(ctx context.Context, id roster.ID) (roster.Secret, error) {
+	r.calls.note("SetPasswordResetToken")
+	return r.UsersRepo.SetPasswordResetToken(ctx, id)
+}
+
+func (r *recorder[U]) GetIDForPasswordReset(ctx context.Context, token roster.Secret) (roster.ID, error) {
+	r.calls.note("GetIDForPasswordReset")
+	return r.UsersRepo.GetIDForPasswordReset(ctx, token)
+}
+
+func (r *recorder[U]) ResetPassword(ctx context.Context, token, password roster.Secret) (U, error) {
+	r.calls.note("ResetPassword")
+	return r.UsersRepo.ResetPassword(ctx, token, password)
+}
+
 func (r *recorder[U]) RequestPasswordSet(ctx context.Context, id roster.ID) error {
 	r.calls.note("RequestPasswordSet")
 	return r.UsersRepo.RequestPasswordSet(ctx, id)

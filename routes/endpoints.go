@@ -2,6 +2,7 @@ package routes
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/roster-go/roster"
 )
@@ -18,12 +19,14 @@ type UserRepo[U roster.Model] interface {
 }
 
 func userEndpoints[U roster.Model](repo UserRepo[U], v *view[U]) []endpoint {
-	table := accountEndpoints(repo, v)
-	table = append(table, sessionEndpoints(repo)...)
-	table = append(table, confirmEndpoints(repo, v)...)
-	table = append(table, contactEndpoints(repo, v)...)
-	table = append(table, usernameEndpoints(repo, v)...)
-	return append(table, passwordEndpoints(repo)...)
+	return slices.Concat(
+		accountEndpoints(repo, v),
+		sessionEndpoints(repo),
+		confirmEndpoints(repo, v),
+		contactEndpoints(repo, v),
+		usernameEndpoints(repo, v),
+		passwordEndpoints(repo),
+	)
 }
 
 // AdminRepo is what the endpoints for administrators call.
@@ -32,14 +35,18 @@ type AdminRepo[U roster.Model] interface {
 	usersRepo[U]
 	userSessionsRepo
 	userConfirmRepo[U]
+	userPasswordRepo
 	messagesRepo
 }
 
 func adminEndpoints[U roster.Model](repo AdminRepo[U], v *view[U]) []endpoint {
-	table := usersEndpoints(repo, v)
-	table = append(table, userSessionsEndpoints(repo)...)
-	table = append(table, userConfirmEndpoints(repo, v)...)
-	return append(table, messagesEndpoints(repo)...)
+	return slices.Concat(
+		usersEndpoints(repo, v),
+		userSessionsEndpoints(repo),
+		userConfirmEndpoints(repo, v),
+		userPasswordEndpoints(repo),
+		messagesEndpoints(repo),
+	)
 }
 
 func isCode(err error, code roster.Code) bool {
