@@ -385,6 +385,12 @@ func TestHTTPOverrides(t *testing.T) {
 			"email_confirm_request":    {``, []string{"RequestEmailConfirmation"}},
 			"email_confirm":            {`{"token":"x"}`, []string{"ConfirmEmail"}},
 			"password_first":           {`{"token":"x","password":"x"}`, []string{"SetFirstPassword"}},
+			"password_status":          {``, []string{"GetPasswordStatus"}},
+			"password_set":             {`{"password":"x"}`, []string{"CheckFresh", "SetPassword"}},
+			"password_change":          {`{"old_password":"x","password":"x"}`, []string{"ChangePassword"}},
+			"password_forgot":          {`{"login":"x"}`, []string{"RequestPasswordReset"}},
+			"password_reset":           {`{"token":"x","password":"x"}`, []string{"ResetPassword"}},
+			"password_reset_send":      {``, []string{"SendPasswordReset"}},
 			"users_list":               {``, []string{"Search"}},
 			"users_search":             {`{}`, []string{"Search"}},
 			"user_create":              {`{"username":"bert"}`, []string{"Decode", "Create"}},
@@ -426,8 +432,8 @@ func TestHTTPOverrides(t *testing.T) {
 			})
 		}
 		t.Run("HTTP-9 leaves no endpoint out", func(t *testing.T) {
-			if n := len(s.targets()); n != 28 {
-				t.Errorf("there are %d endpoints: this test knows 28", n)
+			if n := len(s.targets()); n != 36 {
+				t.Errorf("there are %d endpoints: this test knows 36", n)
 			}
 		})
 		t.Run("HTTP-10 gives the code that the operation gives", func(t *testing.T) {

@@ -15,6 +15,7 @@ import (
 // invitation asks for a link by which a user sets a first password, and returns its token.
 func (w *world) invitation(t testing.TB, id roster.ID) roster.Secret {
 	t.Helper()
+	w.posted(t)
 	if err := w.RequestPasswordSet(t.Context(), id); err != nil {
 		t.Fatalf("request a first password: %v", err)
 	}
@@ -83,12 +84,13 @@ func TestSetFirstPassword(t *testing.T) {
 				t.Fatal(err)
 			}
 			same(t, []string{
-				"BeforePasswordChange", "AfterSessionRevoke", "AfterPasswordChange", "BeforeEmailConfirm", "AfterEmailConfirm",
-				"OnSessionRevoke", "OnPasswordChange", "OnEmailConfirm",
+				"BeforePasswordChange", "BeforeEmailConfirm", "AfterEmailConfirm", "AfterSessionRevoke", "BeforeMessage", "AfterMessage",
+				"AfterPasswordChange", "OnEmailConfirm", "OnSessionRevoke", "OnMessage", "OnPasswordChange",
 			}, w.fired())
 			same(t, w.Clock.Now(), *got.EmailVerifiedAt)
 			same(t, got.EmailVerifiedAt, w.read(t, u.ID).EmailVerifiedAt)
 			w.dead(t, pair)
+			same(t, []string{"password_changed to " + *u.Email}, w.posted(t))
 			same(t, 1, w.rows(t, "roster_sessions WHERE user_id = $1 AND ended_reason = 'password'", u.ID))
 			w.enter(t, *u.Username)
 			_, err = w.SetFirstPassword(ctx, token, "another good one")
@@ -99,7 +101,9 @@ func TestSetFirstPassword(t *testing.T) {
 			w.fired()
 			_, err := w.SetFirstPassword(ctx, token, secret)
 			same(t, nil, err)
-			same(t, []string{"BeforePasswordChange", "AfterPasswordChange", "OnPasswordChange"}, w.fired())
+			same(t, []string{
+				"BeforePasswordChange", "BeforeMessage", "AfterMessage", "AfterPasswordChange", "OnMessage", "OnPasswordChange",
+			}, w.fired())
 		})
 		t.Run("PASS-51 SEC-86 drops what was linked before anything was proven", func(t *testing.T) {
 			u, token := invite(t)
