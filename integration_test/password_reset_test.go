@@ -119,6 +119,7 @@ func TestRequestPasswordResetBounds(t *testing.T) {
 		})
 		t.Run("PASS-53 HOOK-26 tells nobody what a hook says", func(t *testing.T) {
 			w.Clock.Advance(time.Hour)
+			w.posted(t) // of the reset before
 			w.fired()
 			remove := w.On.PasswordResetRequest.Before(func(context.Context, *callbacks.PasswordResetRequest[*Person]) error {
 				return errors.New("no")
