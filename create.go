@@ -101,6 +101,7 @@ type RegisterOptions struct {
 	WithoutPassword bool
 	Remember        *bool
 	Captcha         string
+	DeviceToken     *Secret
 	Faults          FieldErrors
 }
 
@@ -125,6 +126,11 @@ func WithoutPassword() RegisterOption {
 // WithRemember false keeps the session short: it ends 12 hours after its last use.
 func WithRemember(remember bool) RegisterOption {
 	return registerOption(func(o *RegisterOptions) { o.Remember = &remember })
+}
+
+// WithDevice names the device by what an earlier log-in from it has returned.
+func WithDevice(token Secret) RegisterOption {
+	return registerOption(func(o *RegisterOptions) { o.DeviceToken = &token })
 }
 
 // SignupOption is an option of Create and of Register.

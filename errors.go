@@ -68,6 +68,8 @@ type Error struct {
 	Status int
 	// Details are further members for the client, such as the reason and the end of a ban.
 	Details map[string]any
+	// Captcha asks for proof of being human with the next try.
+	Captcha bool
 
 	cause error
 }

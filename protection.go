@@ -12,6 +12,9 @@ type Verdict struct {
 	ResetAt    time.Time
 	// Lane names the counter that refused. It is never told to clients.
 	Lane string
+	// Captcha asks for proof of being human: some failures came before, from this address for this login. What it is,
+	// and whether it is good, the program's hooks say.
+	Captcha bool
 }
 
 // Err returns nil for an allowed verdict, else too_many_requests with the rest of the wait.
@@ -36,6 +39,7 @@ const (
 	FailedUnknown     LoginFailure = "unknown"
 	FailedPassword    LoginFailure = "wrong_password"
 	FailedNoPassword  LoginFailure = "no_password"
+	FailedClosed      LoginFailure = "password_closed"
 	FailedBanned      LoginFailure = "banned"
 	FailedArchived    LoginFailure = "archived"
 	FailedDeleted     LoginFailure = "deleted"

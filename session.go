@@ -15,6 +15,9 @@ type Credentials struct {
 
 	Password *Secret
 
+	// DeviceToken is what an earlier log-in from the device has returned; nil is none.
+	DeviceToken *Secret
+
 	Captcha string // for hooks, unread
 	// Remember false keeps the session short: it ends 12 hours after its last use. nil means true.
 	Remember *bool
@@ -29,6 +32,11 @@ func PasswordCredentials(login string, password Secret) Credentials {
 type Login[U Model] struct {
 	User   U
 	Tokens *TokenPair
+	// DeviceToken names the device at its next log-in, and keeps what others try from holding that up. "": the device
+	// is known by the token that it gave.
+	DeviceToken Secret
+	// NewDevice says that the device was not known, and that the user has logged in before.
+	NewDevice bool
 }
 
 // IssueOptions tells IssueTokens how the person got in.
@@ -37,6 +45,8 @@ type IssueOptions struct {
 	AMR      []string // how the secret was judged (RFC 8176: "pwd", "otp"); nil means "app"
 	Remember *bool
 	Captcha  string
+	// DeviceToken is what an earlier log-in from the device has returned; nil is none.
+	DeviceToken *Secret
 }
 
 // TokenPair is a session's access token and refresh token. Its JSON is the one place that shows them.
@@ -46,6 +56,10 @@ type TokenPair struct {
 	RefreshToken     Secret
 	RefreshExpiresIn time.Duration // until the session ends if it is not used
 	SessionID        ID
+
+	// DeviceToken and NewDevice are as in Login; refreshing gives none. They are no part of the JSON.
+	DeviceToken Secret
+	NewDevice   bool
 }
 
 // MarshalJSON writes the members of RFC 6749, section 5.1, and the session's id; durations in whole seconds.

@@ -6,4 +6,6 @@ type Stats struct {
 	HookErrors int64
 	// MailConfigErrors are the tries to send that failed for a reason which the operator has to mend.
 	MailConfigErrors int64
+	// CacheErrors are the calls that the cache did not answer, and that were counted in the database.
+	CacheErrors int64
 }

@@ -40,7 +40,16 @@ type Count struct {
 	Wait time.Duration
 	// OK reports that the take passed.
 	OK bool
+	// Locked reports that the take began the lock of the limit. Of any number of takes one does.
+	Locked bool
 }
+
+// CheckLimits tells what of limits makes no sense: the errors of [Cache.IncrBelow]. It is for stores of counters.
+func CheckLimits(ctx context.Context, limits ...Limit) error { return checkLimits(ctx, limits) }
+
+// Answer is what a counter answers that stands at n after a take, below zero while it is locked, and is forgotten in ttl.
+// It is for stores of counters.
+func (l Limit) Answer(n int64, ttl time.Duration, ok bool) Count { return l.count(n, ttl, ok) }
 
 func checkLimits(ctx context.Context, limits []Limit) error {
 	for _, l := range limits {

@@ -177,7 +177,9 @@ func (m *Memory) take(l Limit, now time.Duration) (Count, error) {
 		e.counter, e.value, e.n, e.batch = true, nil, after, m.batch
 		m.file(e, l.queue(after), now+ttl)
 	}
-	return l.count(after, ttl, ok), nil
+	c := l.count(after, ttl, ok)
+	c.Locked = after < 0 && n > 0
+	return c, nil
 }
 
 // Release implements Cache.

@@ -23,7 +23,7 @@ local spent = max > 0 and n >= max
 local waits = spent and first > 0 and ttl > window
 `
 
-// takeScript is Limit.take.
+// takeScript is Limit.take. Its third answer is 1 for a take that passed, 2 for one that began a lock.
 const takeScript = readCounter + `
 if n < 0 or waits then
 	return {n, ttl, 0}
@@ -33,6 +33,7 @@ if spent and first == 0 then
 	if lock > 0 then
 		n, ttl = -n, lock
 		redis.call('SET', key, n, 'PX', ttl)
+		return {n, ttl, 2}
 	end
 	return {n, ttl, 0}
 end
@@ -95,11 +96,12 @@ func (r *Redis) take(ctx context.Context, limits ...Limit) ([]Count, error) {
 	}
 	counts := make([]Count, len(limits))
 	for i, l := range limits {
-		n, ttl, passed, err := counter(cmds[i])
+		n, ttl, outcome, err := counter(cmds[i])
 		if err != nil {
 			return nil, err
 		}
-		counts[i] = l.rounded().count(n, ttl, passed)
+		counts[i] = l.rounded().count(n, ttl, outcome == 1)
+		counts[i].Locked = outcome == 2
 	}
 	return counts, nil
 }
@@ -176,12 +178,12 @@ func (r *Redis) doScript(ctx context.Context, s script, cmds []*redis.Cmd) error
 }
 
 // counter reads the answer of a script. One that is none refuses.
-func counter(cmd *redis.Cmd) (n int64, ttl time.Duration, passed bool, err error) {
+func counter(cmd *redis.Cmd) (n int64, ttl time.Duration, outcome int64, err error) {
 	answer, err := cmd.Int64Slice()
 	if err != nil || len(answer) != 3 {
-		return 0, 0, false, fmt.Errorf("%w: not the answer of a script", ErrUnavailable)
+		return 0, 0, 0, fmt.Errorf("%w: not the answer of a script", ErrUnavailable)
 	}
-	return answer[0], time.Duration(answer[1]) * time.Millisecond, answer[2] == 1, nil
+	return answer[0], time.Duration(answer[1]) * time.Millisecond, answer[2], nil
 }
 
 // rounded is the limit as the server has it.

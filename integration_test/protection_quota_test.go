@@ -3,14 +3,20 @@ package integration_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/jmoiron/sqlx"
+
 	"github.com/roster-go/roster"
 	"github.com/roster-go/roster/cache"
+	"github.com/roster-go/roster/cache/cachetest"
 	"github.com/roster-go/roster/callbacks"
+	"github.com/roster-go/roster/mixins"
 	"github.com/roster-go/roster/rostertest"
+	"github.com/roster-go/roster/store"
 	"github.com/roster-go/roster/usersrepo"
 )
 
@@ -92,35 +98,158 @@ func (d *down) IncrBelow(ctx context.Context, limits ...cache.Limit) ([]cache.Co
 	return d.Cache.IncrBelow(ctx, limits...)
 }
 
-// PROT-4, case 20: without a count nothing is judged.
+func (d *down) Peek(ctx context.Context, limits ...cache.Limit) ([]cache.Count, error) {
+	if d.is {
+		return nil, cache.ErrUnavailable
+	}
+	return d.Cache.Peek(ctx, limits...)
+}
+
+func (d *down) Release(ctx context.Context, limits ...cache.Limit) error {
+	if d.is {
+		return cache.ErrUnavailable
+	}
+	return d.Cache.Release(ctx, limits...)
+}
+
+func (d *down) Delete(ctx context.Context, keys ...string) error {
+	if d.is {
+		return cache.ErrUnavailable
+	}
+	return d.Cache.Delete(ctx, keys...)
+}
+
+// PROT-4, STORE-42, STORE-43, case 20: without the cache the database counts, and without either nothing is judged.
 func TestLanesUnavailable(t *testing.T) {
 	t.Parallel()
-	hasher, lanes := &counter{}, &down{Cache: cache.NewMemory(cache.MemoryConfig{})}
-	w := found(t, rostertest.Open(t, rostertest.SQLite), func(cfg *usersrepo.Config) { cfg.Cache, cfg.Password.Hasher = lanes, hasher })
-	u := w.add(t, person("anna", "anna@example.com", ""), roster.WithPassword(secret))
-	hasher.verified.Store(0)
-	before := w.tables(t)
-	lanes.is = true
-	for _, call := range []func() error{
-		func() error { _, err := w.Login(t.Context(), roster.PasswordCredentials("anna", secret)); return err },
-		func() error { return w.CheckPassword(t.Context(), u.ID, secret) },
-		func() error { return w.RequestEmailConfirmation(t.Context(), u.ID) },
-		func() error { _, err := w.IsBruteforce(t.Context(), "203.0.113.7", "anna"); return err },
-		func() error {
-			_, err := w.CheckTimeoutAndIncr(t.Context(), roster.Limit{Max: 1, Window: time.Minute}, "x")
-			return err
-		},
-		func() error {
-			_, _, err := w.Register(from(t.Context(), "203.0.113.7"), person("berta", "", ""), secret)
-			return err
-		},
-	} {
-		refused(t, call(), roster.ErrUnavailable)
-	}
-	same(t, int64(0), hasher.verified.Load())
-	same(t, before, w.tables(t))
-	lanes.is = false
-	w.enter(t, "anna")
+	rostertest.Each(t, func(t *testing.T, db *sqlx.DB) {
+		hasher, lanes := &counter{}, &down{Cache: cache.NewMemory(cache.MemoryConfig{})}
+		w := found(t, db, func(cfg *usersrepo.Config) { cfg.Cache, cfg.Password.Hasher = lanes, hasher })
+		ctx := t.Context()
+		u := w.add(t, person("anna", "anna@example.com", ""), roster.WithPassword(secret))
+		lanes.is = true
+		t.Run("STORE-42 keeps the limits of the lanes", func(t *testing.T) {
+			for range 3 { // a success clears them
+				for i := range 9 {
+					same(t, wrong, w.attempt(ctx, "203.0.113.1", "anna", roster.Secret(fmt.Sprint("wrong", i))))
+				}
+				w.Clock.Advance(time.Minute)
+				same(t, "", w.attempt(ctx, "203.0.113.1", "anna", secret))
+			}
+			for n, wait := range []time.Duration{1, 2, 4, 8} {
+				if n == 0 {
+					for range 9 {
+						same(t, wrong, w.attempt(ctx, "", "nobody", "wrong"))
+					}
+				}
+				same(t, wrong, w.attempt(ctx, "", "nobody", "wrong"))
+				w.Clock.Advance(wait*time.Second - time.Microsecond)
+				same(t, throttled, w.attempt(ctx, "", "nobody", "wrong"))
+				w.Clock.Advance(time.Microsecond)
+			}
+			for i := range 30 {
+				same(t, wrong, w.attempt(ctx, "203.0.113.2", fmt.Sprint("user", i), "wrong"))
+			}
+			for range 3 {
+				same(t, throttled, w.attempt(ctx, "203.0.113.2", "anna", secret))
+			}
+			w.Clock.Advance(time.Minute)
+			same(t, "", w.attempt(ctx, "203.0.113.2", "anna", secret))
+		})
+		t.Run("STORE-42 is exact, PROT-6", func(t *testing.T) {
+			hasher.verified.Store(0)
+			codes := atOnce(100, func(i int) error {
+				_, err := w.Login(from(context.WithoutCancel(ctx), fmt.Sprintf("198.51.100.%d", i)), roster.PasswordCredentials("many", "wrong"))
+				return err
+			})
+			same(t, map[roster.Code]int{wrong: 10, throttled: 90}, codes)
+			same(t, int64(10), hasher.verified.Load())
+			codes = atOnce(50, func(int) error {
+				v, err := w.CheckTimeoutAndIncr(context.WithoutCancel(ctx), roster.Limit{Max: 7, Window: time.Minute}, "x")
+				if err != nil {
+					return err
+				}
+				return v.Err()
+			})
+			same(t, 7, codes[""])
+		})
+		t.Run("STORE-42 keeps quotas, and what a transaction undoes is counted all the same", func(t *testing.T) {
+			for range 2 {
+				same(t, nil, w.RequestEmailConfirmation(ctx, u.ID))
+			}
+			refused(t, w.RequestEmailConfirmation(ctx, u.ID), roster.ErrQuotaExhausted)
+			for range 10 {
+				_ = w.InTx(ctx, func(ctx context.Context) error {
+					same(t, wrong, w.attempt(ctx, "", "undone", "wrong"))
+					return errors.New("undo")
+				})
+			}
+			same(t, throttled, w.attempt(ctx, "", "undone", "wrong"))
+		})
+		same(t, true, w.Stats().CacheErrors > 0)
+		lanes.is = false
+		w.enter(t, "anna")
+		t.Run("STORE-43 judges nothing when neither answers", func(t *testing.T) {
+			w.exec(t, "ALTER TABLE roster_counters RENAME TO roster_gone")
+			lanes.is = true
+			hasher.verified.Store(0)
+			before := w.tables(t)
+			for _, call := range []func() error{
+				func() error { _, err := w.Login(ctx, roster.PasswordCredentials("anna", secret)); return err },
+				func() error { return w.CheckPassword(ctx, u.ID, secret) },
+				func() error { return w.RequestEmailConfirmation(ctx, u.ID) },
+				func() error { _, err := w.IsBruteforce(ctx, "203.0.113.7", "anna"); return err },
+				func() error {
+					_, err := w.CheckTimeoutAndIncr(ctx, roster.Limit{Max: 1, Window: time.Minute}, "x")
+					return err
+				},
+				func() error {
+					_, _, err := w.Register(from(ctx, "203.0.113.7"), person("berta", "", ""), secret)
+					return err
+				},
+			} {
+				refused(t, call(), roster.ErrUnavailable)
+			}
+			same(t, int64(0), hasher.verified.Load())
+			same(t, before, w.tables(t))
+		})
+	})
+}
+
+// PROT-4, PROT-6, STORE-35: the database counts by the same rules as a cache.
+func TestStoredCounters(t *testing.T) {
+	t.Parallel()
+	rostertest.Each(t, func(t *testing.T, db *sqlx.DB) {
+		dialect, err := store.Probe(t.Context(), db)
+		same(t, nil, err)
+		migrator, err := store.NewMigrator(db, dialect, store.Config{}, time.Now)
+		same(t, nil, err)
+		_, err = migrator.Up(t.Context())
+		same(t, nil, err)
+		s, err := store.New(db, dialect, store.Config{}, nil, store.CommitHooks{})
+		same(t, nil, err)
+		t.Cleanup(func() { _ = s.Close() })
+		t.Run("limits", func(t *testing.T) {
+			cachetest.RunLimits(t, func(t *testing.T) cachetest.Harness {
+				return cachetest.Harness{Cache: storedCache{mixins.StoredCounters{Store: s, Now: time.Now}, cache.NewMemory(cache.MemoryConfig{})}}
+			})
+		})
+	})
+}
+
+// storedCache is what the suite wants: counters in the database, and a cache for what it does not test.
+type storedCache struct {
+	mixins.StoredCounters
+	values
+}
+
+type values interface {
+	Get(ctx context.Context, key string) ([]byte, bool, error)
+	Set(ctx context.Context, key string, value []byte, ttl time.Duration) error
+	SetNX(ctx context.Context, key string, value []byte, ttl time.Duration) (bool, error)
+	Take(ctx context.Context, key string) ([]byte, bool, error)
+	Publish(ctx context.Context, channel string, message []byte) error
+	Subscribe(ctx context.Context, channel string) (<-chan cache.Event, error)
 }
 
 // PROT-16, PROT-39, HOOK-28, SEC-11, case 25: what counts although the operation fails, and what does not.

@@ -145,6 +145,16 @@ func (r *recorder[U]) RecordLoginSuccess(ctx context.Context, ip, login string, 
 	return r.UsersRepo.RecordLoginSuccess(ctx, ip, login, id)
 }
 
+func (r *recorder[U]) ListLockouts(ctx context.Context, query roster.LockoutQuery) (roster.Page[roster.Lockout], error) {
+	r.calls.note("ListLockouts")
+	return r.UsersRepo.ListLockouts(ctx, query)
+}
+
+func (r *recorder[U]) ClearLockout(ctx context.Context, key string) error {
+	r.calls.note("ClearLockout")
+	return r.UsersRepo.ClearLockout(ctx, key)
+}
+
 func (r *recorder[U]) RequestEmailConfirmation(ctx context.Context, id roster.ID) error {
 	r.calls.note("RequestEmailConfirmation")
 	return r.UsersRepo.RequestEmailConfirmation(ctx, id)

@@ -96,7 +96,7 @@ func TestIssueTokens(t *testing.T) {
 		})
 		t.Run("SESS-72 prints no token, case 20", func(t *testing.T) {
 			pair := w.issue(t, u.ID)
-			for _, text := range []string{fmt.Sprint(pair), fmt.Sprintf("%+v %#v %s", pair, pair, pair)} {
+			for _, text := range []string{fmt.Sprint(pair), fmt.Sprintf("%+v %#v %v", pair, pair, pair)} {
 				if strings.Contains(text, pair.AccessToken.Reveal()) || strings.Contains(text, pair.RefreshToken.Reveal()) {
 					t.Error(text)
 				}

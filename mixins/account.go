@@ -62,13 +62,15 @@ func (m Account[U]) Register(ctx context.Context, user U, password roster.Secret
 	}
 	created, err := c.Self.Create(ctx, user, c.signup(user, password, o)...)
 	if err != nil {
-		giveBack()
+		if !tellsTaken(err) {
+			giveBack()
+		}
 		return none, nil, err
 	}
 	if c.Settings.Account.RequireConfirmed && !created.Base().Verified() {
 		return created, nil, nil
 	}
-	issue := roster.IssueOptions{Via: roster.ViaSignup, Remember: o.Remember, Captcha: o.Captcha}
+	issue := roster.IssueOptions{Via: roster.ViaSignup, Remember: o.Remember, Captcha: o.Captcha, DeviceToken: o.DeviceToken}
 	if !o.WithoutPassword {
 		issue.AMR = []string{"pwd"}
 	}
@@ -84,6 +86,13 @@ func (m Account[U]) Register(ctx context.Context, user U, password roster.Secret
 		created = issued.user
 	}
 	return created, &pair, nil
+}
+
+// tellsTaken reports whether an error told that somebody has an identifier. Such a registration counts: else an address
+// could ask for as many as it likes.
+func tellsTaken(err error) bool {
+	e, ok := errors.AsType[*roster.Error](err)
+	return ok && slices.ContainsFunc(e.Fields, func(f roster.FieldError) bool { return f.Code == roster.Taken })
 }
 
 // takeRegistration takes from the quota of the caller's address. It is given back also when a transaction that the
@@ -151,14 +160,17 @@ func (m Account[U]) Login(ctx context.Context, credentials roster.Credentials) (
 	if err != nil {
 		return roster.Login[U]{}, err
 	}
+	ip, login := roster.ActorFrom(ctx).IP, loginOf(credentials)
+	ctx, _ = withAttempt[U](ctx, login) // what Authenticate finds out holds to the end of the log-in
 	u, err := c.Self.Authenticate(ctx, credentials)
 	if err != nil {
 		return roster.Login[U]{}, err
 	}
-	id, ip, login := u.Base().ID, roster.ActorFrom(ctx).IP, loginOf(credentials)
+	id := u.Base().ID
 	var issued issued[U]
 	pair, err := c.Self.IssueTokens(withIssued(ctx, &issued), id, roster.IssueOptions{
 		Via: roster.ViaPassword, AMR: []string{"pwd"}, Remember: credentials.Remember, Captcha: credentials.Captcha,
+		DeviceToken: credentials.DeviceToken,
 	})
 	if err != nil {
 		return roster.Login[U]{}, c.refused(ctx, ip, login, id, err)
@@ -169,7 +181,7 @@ func (m Account[U]) Login(ctx context.Context, credentials roster.Credentials) (
 	if issued.known {
 		u = issued.user
 	}
-	return roster.Login[U]{User: u, Tokens: &pair}, nil
+	return roster.Login[U]{User: u, Tokens: &pair, DeviceToken: pair.DeviceToken, NewDevice: pair.NewDevice}, nil
 }
 
 // refused gives back the attempt of a right secret that led to no session, and tells why.

@@ -105,5 +105,8 @@ func (m Administration[U]) Stats() roster.Stats {
 	if m.core == nil {
 		return roster.Stats{}
 	}
-	return roster.Stats{HookErrors: m.core.hookErrors.Load(), MailConfigErrors: m.core.worker.ConfigErrors()}
+	return roster.Stats{
+		HookErrors: m.core.hookErrors.Load(), MailConfigErrors: m.core.worker.ConfigErrors(),
+		CacheErrors: m.core.cacheErrors.Load(),
+	}
 }

@@ -20,6 +20,10 @@ func (m Account[U]) Authenticate(ctx context.Context, credentials roster.Credent
 		return none, err
 	}
 	ip, login := roster.ActorFrom(ctx).IP, loginOf(credentials)
+	ctx, a := withAttempt[U](ctx, login)
+	if err := c.recognise(ctx, a, credentials); err != nil {
+		return none, err
+	}
 	verdict, err := c.Self.IsBruteforce(ctx, ip, login)
 	if err != nil {
 		return none, err
@@ -27,28 +31,33 @@ func (m Account[U]) Authenticate(ctx context.Context, credentials roster.Credent
 	if !verdict.Allowed {
 		return none, c.failed(ctx, ip, login, nil, roster.FailedThrottled, verdict.Err())
 	}
-	u, known, err := c.nominate(ctx, credentials)
-	if err != nil {
-		c.giveBack(ctx, ip, login)
-		return none, err
+	u, known := a.nominee, a.known
+	if !a.looked {
+		if u, known, err = c.nominate(ctx, credentials); err != nil {
+			c.giveBack(ctx, ip, login)
+			return none, err
+		}
 	}
+	wrong := c.wrongCredentials(verdict)
 	if !known {
 		// Whoever looks at the time must not learn that nobody has this login.
 		if err := c.checkNobody(ctx, *credentials.Password); err != nil {
 			c.giveBack(ctx, ip, login)
 			return none, err
 		}
-		return none, c.failed(ctx, ip, login, nil, roster.FailedUnknown, roster.ErrInvalidCredentials)
+		return none, c.failed(ctx, ip, login, nil, roster.FailedUnknown, wrong)
 	}
 	id := u.Base().ID
 	err = c.Self.CheckPassword(ctx, id, *credentials.Password)
 	switch {
 	case u.Base().Deleted() && (err == nil || errors.Is(err, roster.ErrInvalidPassword)):
-		return none, c.failed(ctx, ip, login, &id, roster.FailedDeleted, roster.ErrInvalidCredentials)
+		return none, c.failed(ctx, ip, login, &id, roster.FailedDeleted, wrong)
+	case errors.Is(err, errClosed):
+		return none, c.failed(ctx, ip, login, &id, roster.FailedClosed, wrong)
 	case errors.Is(err, errNoPassword):
-		return none, c.failed(ctx, ip, login, &id, roster.FailedNoPassword, roster.ErrInvalidCredentials)
+		return none, c.failed(ctx, ip, login, &id, roster.FailedNoPassword, wrong)
 	case errors.Is(err, roster.ErrInvalidPassword):
-		return none, c.failed(ctx, ip, login, &id, roster.FailedPassword, roster.ErrInvalidCredentials)
+		return none, c.failed(ctx, ip, login, &id, roster.FailedPassword, wrong)
 	case err != nil:
 		c.giveBack(ctx, ip, login)
 		return none, err
@@ -63,6 +72,16 @@ func (m Account[U]) Authenticate(ctx context.Context, credentials roster.Credent
 		return none, c.refused(ctx, ip, login, id, err)
 	}
 	return u, c.Self.RecordLoginSuccess(ctx, ip, login, id)
+}
+
+// wrongCredentials is the answer to a wrong secret: the same for all, but for what the lanes of the login say.
+func (c *Core[U]) wrongCredentials(v roster.Verdict) error {
+	if v.Lane != pairLane || !c.asksCaptcha(int64(v.Limit-v.Remaining)) {
+		return roster.ErrInvalidCredentials
+	}
+	err := *roster.ErrInvalidCredentials
+	err.Captcha = true
+	return &err
 }
 
 // calledBy reports whether another operation has called that of ctx, and not a hook of it.

@@ -43,12 +43,14 @@ type Core[U roster.Model] struct {
 	Self Self[U]
 	Parts[U]
 
-	hooks      hooks[U]
-	issuer     *tokens.Issuer
-	refresh    *tokens.RefreshCodec
-	worker     *notify.Worker
-	hookErrors atomic.Int64
-	running    atomic.Bool
+	hooks       hooks[U]
+	issuer      *tokens.Issuer
+	refresh     *tokens.RefreshCodec
+	worker      *notify.Worker
+	hookErrors  atomic.Int64
+	cacheErrors atomic.Int64
+	cacheLogged atomic.Int64 // when, in ns
+	running     atomic.Bool
 }
 
 // Parts are the pieces that a Core puts to work.

@@ -58,6 +58,9 @@ func (c *Core[U]) takeAway(ctx context.Context, u U, mode roster.DeleteMode) err
 	if _, err := c.Self.RevokeSessions(withReason(ctx, roster.RevokedByDelete), id); err != nil {
 		return err
 	}
+	if err := c.dropDevices(ctx, id, roster.ID{}); err != nil {
+		return err
+	}
 	if err := c.Store.VoidLinks(ctx, id, "", now); err != nil {
 		return err
 	}
@@ -182,6 +185,10 @@ func (m CRUD[U]) UpdateLastLogin(ctx context.Context, id roster.ID) error {
 		return err
 	}
 	return c.Store.Autocommit(ctx, func(ctx context.Context) error {
-		return c.Store.TouchLastLogin(ctx, id, c.now())
+		most := c.Settings.Protection.CloseAfter
+		if a := attemptOf[U](ctx); a != nil && a.device != nil {
+			most = 0 // a known device neither feeds nor clears what others tried
+		}
+		return c.Store.TouchLastLogin(ctx, id, c.now(), most)
 	})
 }

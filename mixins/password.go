@@ -125,6 +125,20 @@ func (m Password[U]) StorePassword(ctx context.Context, id roster.ID, encoded st
 		if err := c.voidPending(ctx, id); err != nil {
 			return err
 		}
+		var keep roster.ID
+		switch kind {
+		case roster.PasswordChanged, roster.PasswordSet:
+			keep = roster.ActorFrom(ctx).SID // the device in use stays known
+		case roster.PasswordCreated, roster.PasswordFirst, roster.PasswordReset:
+		}
+		if err := c.dropDevices(ctx, id, keep); err != nil {
+			return err
+		}
+		if kind != roster.PasswordChanged { // which proves no more than a log-in
+			if err := c.openPassword(ctx, id); err != nil {
+				return err
+			}
+		}
 		if err := c.endSessionsFor(withReason(ctx, roster.RevokedByPassword), id, kind); err != nil {
 			return err
 		}
@@ -188,19 +202,20 @@ func (m Password[U]) CheckPassword(ctx context.Context, id roster.ID, password r
 	if _, err := c.judge(ctx, roster.PermissionUpdateUsers, id); err != nil {
 		return err
 	}
-	if calledBy(ctx, "Authenticate") {
-		return c.checkPassword(ctx, id, password) // the log-in was counted
+	if calledBy(ctx, "Authenticate") { // the log-in was counted
+		a := attemptOf[U](ctx)
+		return c.checkPassword(ctx, id, password, a == nil || a.device == nil)
 	}
 	if _, err := c.Self.Get(ctx, id); err != nil {
 		return err
 	}
 	if c.Settings.Protection.Identifier.Off {
-		return c.checkPassword(ctx, id, password)
+		return c.checkPassword(ctx, id, password, false)
 	}
 	if err := c.takePrompt(ctx, id); err != nil {
 		return err
 	}
-	err = c.checkPassword(ctx, id, password)
+	err = c.checkPassword(ctx, id, password, false)
 	switch {
 	case err == nil:
 		return c.clearPrompt(ctx, id)
@@ -210,11 +225,22 @@ func (m Password[U]) CheckPassword(ctx context.Context, id roster.ID, password r
 	return err
 }
 
-func (c *Core[U]) checkPassword(ctx context.Context, id roster.ID, password roster.Secret) error {
+// errClosed is the cause of an ErrInvalidPassword that a right password would not have been spared.
+var errClosed = errors.New("the password is closed")
+
+// checkPassword judges a password. An open one may be judged from anywhere; a closed one is not, where it is minded.
+func (c *Core[U]) checkPassword(ctx context.Context, id roster.ID, password roster.Secret, mindClosed bool) error {
 	stored, err := c.Store.GetPassword(ctx, id)
 	unset := errors.Is(err, roster.ErrNotFound)
 	if err != nil && !unset {
 		return err
+	}
+	most := c.Settings.Protection.CloseAfter
+	if mindClosed && most > 0 && (stored.ClosedAt != nil || stored.Failures >= most) {
+		if err := c.Passwords.VerifyDummy(ctx, password); err != nil {
+			return err
+		}
+		return roster.ErrInvalidPassword.WithCause(errClosed)
 	}
 	match, err := c.Passwords.Verify(ctx, stored.Hash, password)
 	if match.Unreadable {

@@ -3,7 +3,6 @@ package mixins
 import (
 	"context"
 	"encoding/base64"
-	"log/slog"
 	"net/netip"
 	"slices"
 	"time"
@@ -11,7 +10,6 @@ import (
 	"github.com/roster-go/roster"
 	"github.com/roster-go/roster/cache"
 	"github.com/roster-go/roster/callbacks"
-	"github.com/roster-go/roster/identifiers"
 	"github.com/roster-go/roster/secrets"
 )
 
@@ -32,13 +30,21 @@ type ProtectionOps interface {
 	// took is given back. Of any number of callers Limit.Max pass in a window, which begins with the first.
 	CheckTimeoutAndIncr(ctx context.Context, limit roster.Limit, keys ...string) (roster.Verdict, error)
 
-	// RecordLoginFailure tells the hooks that an attempt has failed, whatever becomes of the transaction in ctx; it was
-	// counted by IsBruteforce. id is nil when nobody has the login.
+	// RecordLoginFailure makes the failure of an attempt final, whatever becomes of the transaction in ctx; its lanes were
+	// counted by IsBruteforce. A wrong secret counts for the account too: a hundred in a row close its password. The
+	// hooks are told. id is nil when nobody has the login.
 	RecordLoginFailure(ctx context.Context, ip, login string, id *roster.ID, reason roster.LoginFailure) error
 
-	// RecordLoginSuccess forgets the failures of a login string, and of it together with an address; never those of
-	// the address itself. id is whose login it was, for programs that override this.
+	// RecordLoginSuccess forgets the failures of a login string, of it together with an address, and of the account unless
+	// they have closed its password; never those of the address itself.
 	RecordLoginSuccess(ctx context.Context, ip, login string, id roster.ID) error
+
+	// ListLockouts returns a page of what is locked now, the newest first, subjects masked. Users need lockouts:read.
+	ListLockouts(ctx context.Context, query roster.LockoutQuery) (roster.Page[roster.Lockout], error)
+
+	// ClearLockout ends one lockout: its count is 0 again, a closed password open. No other ends by it. A key that names
+	// none is roster.ErrNotFound. Users need lockouts:clear.
+	ClearLockout(ctx context.Context, key string) error
 }
 
 // lane is one thing that attempts are counted by.
@@ -47,38 +53,44 @@ type lane struct {
 	limit cache.Limit
 }
 
-const sourceLane = "source"
+// The names of lanes.
+const (
+	sourceLane     = "source"
+	identifierLane = "identifier"
+	pairLane       = "pair"
+	deviceLane     = "device"
+)
 
-// lanes are those that attempts on a login string from an address are counted in.
-func (c *Core[U]) lanes(ip, login string) []lane {
+// lanes are those that an attempt on a login string from an address is counted in: for one from a known device that of
+// the device alone, so that nobody else can lock its owner out.
+func (c *Core[U]) lanes(ctx context.Context, ip, login string) []lane {
 	p := c.Settings.Protection
+	if device := knownDevice[U](ctx, login); device != nil {
+		return []lane{{deviceLane, p.backoff(c.counterKey("device", string(device)), p.Device)}}
+	}
 	source, key := roster.Actor{IP: ip}.Source(), c.Identifiers.CounterKey(login)
 	var list []lane
 	if source != "" && !p.Source.Off && !c.trustsSource(ip) {
-		list = append(list, lane{sourceLane, cache.Limit{
-			Key: c.counterKey("source", source), Max: int64(p.Source.Max), Window: p.Source.Window, Lock: p.Source.Window,
-		}})
+		list = append(list, lane{sourceLane, sourceLimit(c.counterKey("source", source), p.Source)})
 	}
 	if key == "" {
 		return list
 	}
 	if !p.Identifier.Off {
-		list = append(list, lane{"identifier", backoff(c.counterKey("identifier", key), p.Identifier)})
+		list = append(list, lane{identifierLane, p.backoff(c.counterKey("identifier", key), p.Identifier)})
 	}
 	if source != "" && !p.Pair.Off {
-		list = append(list, lane{"pair", backoff(c.counterKey("pair", source, key), p.Pair)})
+		list = append(list, lane{pairLane, p.backoff(c.counterKey("pair", source, key), p.Pair)})
 	}
 	return list
 }
 
-// The waits after failures: 1 s, doubled each time, 15 min at most.
-const (
-	firstWait = time.Second
-	lastWait  = 15 * time.Minute
-)
+func sourceLimit(key string, l LaneConfig) cache.Limit {
+	return cache.Limit{Key: key, Max: int64(l.Max), Window: l.Window, Lock: l.Window}
+}
 
-func backoff(key string, l LaneConfig) cache.Limit {
-	return cache.Limit{Key: key, Max: int64(l.Max), Window: l.Window, Backoff: firstWait, MaxBackoff: lastWait}
+func (p ProtectionConfig) backoff(key string, l LaneConfig) cache.Limit {
+	return cache.Limit{Key: key, Max: int64(l.Max), Window: l.Window, Backoff: p.FirstWait, MaxBackoff: p.MaxWait}
 }
 
 // counterKey names a counter without telling whose it is. Repos of other tables have counters of their own.
@@ -108,26 +120,43 @@ func (m Protection[U]) IsBruteforce(ctx context.Context, ip, login string) (rost
 	if err != nil {
 		return roster.Verdict{}, err
 	}
-	return c.take(ctx, c.lanes(ip, login))
+	lanes := c.lanes(ctx, ip, login)
+	verdict, counts, err := c.take(ctx, lanes)
+	if err != nil {
+		return verdict, err
+	}
+	for i, count := range counts {
+		if count.Locked { // of any number of attempts this one is told
+			err := c.noteLockout(ctx, lanes[i], count, c.subject(lanes[i].name, ip, login), nil, true)
+			if err != nil {
+				return roster.Verdict{}, err
+			}
+		}
+	}
+	return verdict, nil
 }
 
 // take takes one from each lane; several refusals are told as the longest. What a locked source asks for is never judged,
 // and so counts against nobody: else one address could lock out everybody, as fast as it can ask.
-func (c *Core[U]) take(ctx context.Context, lanes []lane) (roster.Verdict, error) {
+func (c *Core[U]) take(ctx context.Context, lanes []lane) (roster.Verdict, []cache.Count, error) {
 	verdict := roster.Verdict{Allowed: true}
 	if len(lanes) == 0 {
-		return verdict, nil
+		return verdict, nil, nil
 	}
-	counts, err := c.Cache.IncrBelow(ctx, limitsOf(lanes)...)
+	counts, err := c.incrBelow(ctx, limitsOf(lanes)...)
 	if err != nil {
-		return roster.Verdict{}, cacheFailure(ctx, err)
+		return roster.Verdict{}, nil, err
 	}
 	var taken []cache.Limit
+	captcha := false
 	for i, count := range counts {
 		v := c.verdict(lanes[i].name, count)
+		failures := count.N
 		if v.Allowed {
 			taken = append(taken, lanes[i].limit)
+			failures--
 		}
+		captcha = captcha || lanes[i].name == pairLane && c.asksCaptcha(failures)
 		if !v.Allowed && (verdict.Allowed || v.RetryAfter > verdict.RetryAfter) || v.Allowed && verdict.Allowed {
 			verdict = v
 		}
@@ -135,7 +164,14 @@ func (c *Core[U]) take(ctx context.Context, lanes []lane) (roster.Verdict, error
 	if lanes[0].name == sourceLane && !counts[0].OK && len(taken) > 0 {
 		c.release(ctx, taken...)
 	}
-	return verdict, nil
+	verdict.Captcha = captcha
+	return verdict, counts, nil
+}
+
+// asksCaptcha reports whether so many failures of a login string from an address ask for a captcha.
+func (c *Core[U]) asksCaptcha(failures int64) bool {
+	most := c.Settings.Protection.CaptchaAfter
+	return most > 0 && failures >= int64(most)
 }
 
 func limitsOf(lanes []lane) []cache.Limit {
@@ -158,14 +194,6 @@ func (c *Core[U]) verdict(lane string, count cache.Count) roster.Verdict {
 	return v
 }
 
-// cacheFailure turns an error of the cache into ours: who asked for leave and got no answer has none.
-func cacheFailure(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	return roster.ErrUnavailable.WithRetryAfter(time.Second).WithCause(err)
-}
-
 // CheckTimeoutAndIncr implements ProtectionOps.
 func (m Protection[U]) CheckTimeoutAndIncr(ctx context.Context, limit roster.Limit, keys ...string) (roster.Verdict, error) {
 	c := m.core
@@ -177,9 +205,9 @@ func (m Protection[U]) CheckTimeoutAndIncr(ctx context.Context, limit roster.Lim
 	if err != nil {
 		return roster.Verdict{}, err
 	}
-	counts, err := c.Cache.IncrBelow(ctx, limitsOf(lanes)...)
+	counts, err := c.incrBelow(ctx, limitsOf(lanes)...)
 	if err != nil {
-		return roster.Verdict{}, cacheFailure(ctx, err)
+		return roster.Verdict{}, err
 	}
 	verdict := c.verdict("quota", counts[0])
 	var taken []cache.Limit
@@ -191,8 +219,9 @@ func (m Protection[U]) CheckTimeoutAndIncr(ctx context.Context, limit roster.Lim
 		}
 	}
 	if !verdict.Allowed && len(taken) > 0 {
-		if err := c.Cache.Release(ctx, taken...); err != nil {
-			return roster.Verdict{}, cacheFailure(ctx, err)
+		err := c.count(ctx, func(by counters) error { return by.Release(ctx, taken...) })
+		if err != nil {
+			return roster.Verdict{}, err
 		}
 	}
 	return verdict, nil
@@ -227,6 +256,9 @@ func (c *Core[U]) spend(ctx context.Context, l LaneConfig, keys ...string) error
 		return err
 	}
 	if !verdict.Allowed {
+		if roster.ActorFrom(ctx).Kind == roster.ActorAdmin {
+			return nil // what administrators send is counted as far as it goes, and not refused
+		}
 		return roster.ErrQuotaExhausted.WithRetryAfter(verdict.RetryAfter)
 	}
 	c.Store.OnRollback(ctx, func(ctx context.Context) { c.unspend(ctx, limit, keys...) })
@@ -326,12 +358,12 @@ func (c *Core[U]) takeTarget(ctx context.Context, target string) (bool, error) {
 
 // promptLane counts wrong passwords that a signed-in user gives, by user and session.
 func (c *Core[U]) promptLane(ctx context.Context, id roster.ID) cache.Limit {
-	key := c.counterKey("prompt", id.String(), roster.ActorFrom(ctx).SID.String())
-	return backoff(key, c.Settings.Protection.Identifier)
+	p := c.Settings.Protection
+	return p.backoff(c.counterKey("prompt", id.String(), roster.ActorFrom(ctx).SID.String()), p.Identifier)
 }
 
 func (c *Core[U]) takePrompt(ctx context.Context, id roster.ID) error {
-	verdict, err := c.take(ctx, []lane{{"prompt", c.promptLane(ctx, id)}})
+	verdict, _, err := c.take(ctx, []lane{{"prompt", c.promptLane(ctx, id)}})
 	if err != nil {
 		return err
 	}
@@ -343,10 +375,7 @@ func (c *Core[U]) giveBackPrompt(ctx context.Context, id roster.ID) {
 }
 
 func (c *Core[U]) clearPrompt(ctx context.Context, id roster.ID) error {
-	if err := c.Cache.Delete(ctx, c.promptLane(ctx, id).Key); err != nil {
-		return cacheFailure(ctx, err)
-	}
-	return nil
+	return c.forget(ctx, c.promptLane(ctx, id).Key)
 }
 
 // RecordLoginFailure implements ProtectionOps.
@@ -356,13 +385,15 @@ func (m Protection[U]) RecordLoginFailure(ctx context.Context, ip, login string,
 	if err != nil {
 		return err
 	}
+	if err := c.settleFailure(ctx, ip, login, id, reason); err != nil {
+		return err
+	}
 	run := c.hooks.LoginFailed.Begin()
 	if !run.HasAfter() && !run.HasOn() {
 		return nil // nobody to tell
 	}
 	e := &callbacks.LoginFailed{
-		Event: c.event(ctx), UserID: id, Reason: reason, Via: roster.ViaPassword,
-		Login: identifiers.Mask(identifiers.Infer(login), c.Identifiers.CounterKey(login)),
+		Event: c.event(ctx), UserID: id, Reason: reason, Via: roster.ViaPassword, Login: c.maskLogin(login),
 	}
 	// The count stands already. What a hook writes is its own, and its failure changes no answer.
 	err = c.Store.Aside(ctx, func(ctx context.Context) error { return after(ctx, c, run, e) })
@@ -372,44 +403,65 @@ func (m Protection[U]) RecordLoginFailure(ctx context.Context, ip, login string,
 	return nil
 }
 
+// settleFailure counts a wrong secret for the account, and writes down what has to wait for it.
+func (c *Core[U]) settleFailure(ctx context.Context, ip, login string, id *roster.ID, reason roster.LoginFailure) error {
+	switch reason {
+	case roster.FailedThrottled:
+		return nil // nothing was judged
+	case roster.FailedBanned, roster.FailedArchived, roster.FailedNotVerified, roster.FailedVetoed, roster.FailedBackend:
+		if calledBy(ctx, "Login") || calledBy(ctx, "Authenticate") {
+			return nil // after a right secret, and given back
+		}
+	case roster.FailedUnknown, roster.FailedPassword, roster.FailedNoPassword, roster.FailedClosed, roster.FailedDeleted:
+	}
+	settle := func(ctx context.Context) error {
+		if knownDevice[U](ctx, login) == nil {
+			if err := c.countFailure(ctx, id); err != nil {
+				return err
+			}
+		}
+		return c.noteLockouts(ctx, ip, login, id, c.lanes(ctx, ip, login))
+	}
+	if c.Store.InTransaction(ctx) {
+		return c.Store.Aside(ctx, settle)
+	}
+	return settle(context.WithoutCancel(ctx))
+}
+
 // RecordLoginSuccess implements ProtectionOps.
-func (m Protection[U]) RecordLoginSuccess(ctx context.Context, ip, login string, _ roster.ID) error {
+func (m Protection[U]) RecordLoginSuccess(ctx context.Context, ip, login string, id roster.ID) error {
 	c := m.core
 	ctx, err := c.enter(ctx, "RecordLoginSuccess")
 	if err != nil {
 		return err
 	}
+	most := c.Settings.Protection.CloseAfter
+	if most > 0 && !calledBy(ctx, "Login") && knownDevice[U](ctx, login) == nil { // Login has forgotten them with its session
+		if err := c.Store.ForgetFailures(ctx, id, most); err != nil {
+			return err
+		}
+	}
 	var keys []string
-	for _, l := range c.lanes(ip, login) {
-		if l.name != "source" {
+	for _, l := range c.lanes(ctx, ip, login) {
+		if l.name != sourceLane {
 			keys = append(keys, l.limit.Key)
 		}
 	}
 	if len(keys) == 0 {
 		return nil
 	}
-	if err := c.Cache.Delete(ctx, keys...); err != nil {
-		return cacheFailure(ctx, err)
-	}
-	return nil
+	return c.forget(ctx, keys...)
 }
 
 // giveBack gives back an attempt whose secret was never judged, or was right and then refused; it clears nothing.
 func (c *Core[U]) giveBack(ctx context.Context, ip, login string) {
 	var limits []cache.Limit
-	for _, l := range c.lanes(ip, login) {
-		if l.name != "source" {
+	for _, l := range c.lanes(ctx, ip, login) {
+		if l.name != sourceLane {
 			limits = append(limits, l.limit)
 		}
 	}
 	if len(limits) > 0 {
 		c.release(ctx, limits...)
-	}
-}
-
-// release gives back what was taken and led to nothing, also when its caller went away.
-func (c *Core[U]) release(ctx context.Context, limits ...cache.Limit) {
-	if err := c.Cache.Release(context.WithoutCancel(ctx), limits...); err != nil {
-		c.Logger.WarnContext(ctx, "what was counted was not given back", slog.Any("error", err))
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/roster-go/roster"
 	"github.com/roster-go/roster/callbacks"
+	"github.com/roster-go/roster/notify"
 	"github.com/roster-go/roster/store"
 )
 
@@ -108,14 +109,23 @@ func (m Session[U]) IssueTokens(ctx context.Context, id roster.ID, options roste
 		if err := c.Self.UpdateLastLogin(ctx, id); err != nil {
 			return err
 		}
-		now := c.now()
+		first, now := u.Base().LastLoginAt == nil, c.now()
 		u.Base().LastLoginAt = &now
-		session, refresh, err := c.begin(ctx, id, options)
+		device, token := c.device(options.DeviceToken)
+		session, refresh, known, err := c.begin(ctx, id, options, device)
 		if err != nil {
 			return err
 		}
 		if pair, err = c.pair(ctx, u, session, refresh); err != nil {
 			return err
+		}
+		if token != "" && !known {
+			pair.DeviceToken, pair.NewDevice = token, !first
+		}
+		if pair.NewDevice && options.Via != roster.ViaApp {
+			if err := c.notice(ctx, u, notify.NewDevice, nil); err != nil {
+				return err
+			}
 		}
 		e.Session = session.ID
 		if into != nil {
@@ -138,10 +148,10 @@ type veto struct{ error }
 func (v veto) Unwrap() []error { return []error{v.error, errVetoed} }
 
 // begin stores a session of a user whose row is locked.
-func (c *Core[U]) begin(ctx context.Context, id roster.ID, options roster.IssueOptions) (store.Session, roster.Secret, error) {
+func (c *Core[U]) begin(ctx context.Context, id roster.ID, options roster.IssueOptions, device store.Device) (x store.Session, refresh roster.Secret, known bool, err error) {
 	s, now, actor := c.Settings.Session, c.now(), roster.ActorFrom(ctx)
 	remember := options.Remember == nil || *options.Remember
-	x := store.Session{
+	x = store.Session{
 		ID: roster.NewID(), UserID: id, CreatedAt: now, LastUsedAt: now, Remember: remember, AuthTime: now,
 		AMR: strings.Join(options.AMR, " "), IP: present(clip(actor.IP)), UserAgent: present(clip(actor.UserAgent)), Generation: 1,
 		ExpiresAt: now.Add(s.RefreshAbsolute),
@@ -150,17 +160,16 @@ func (c *Core[U]) begin(ctx context.Context, id roster.ID, options roster.IssueO
 	if !remember {
 		x.IdleAt = earliest(x.ExpiresAt, now.Add(s.ShortIdle))
 	}
-	refresh, hash, err := c.refresh.New(x.ID, x.Generation)
+	refresh, x.SecretHash, err = c.refresh.New(x.ID, x.Generation)
 	if err != nil {
-		return x, "", err
+		return x, "", false, err
 	}
-	x.SecretHash = hash
-	evicted, err := c.Store.InsertSession(ctx, &x, s.MaxPerUser)
+	evicted, known, err := c.Store.InsertSession(ctx, &x, s.MaxPerUser, device)
 	if err != nil {
-		return x, "", err
+		return x, "", false, err
 	}
 	c.revoked(ctx, id, evicted, roster.RevokedByEviction)
-	return x, refresh, nil
+	return x, refresh, known, nil
 }
 
 // pair signs an access token for a session and puts both tokens together.

@@ -144,6 +144,21 @@ type ProtectionConfig struct {
 	// Identifier and Pair make a login string, and one from one address, wait after 10 failures in 15 min: 1 s, and
 	// twice as long after each further one, 15 min at most.
 	Identifier, Pair LaneConfig
+	// Device does the same for a device that somebody has logged in from, which nothing else holds up. Off: no device is
+	// known.
+	Device LaneConfig
+	// FirstWait is the wait after the failure that fills one of these three, MaxWait the longest; 0 means 1 s and 15 min.
+	FirstWait, MaxWait time.Duration
+	// CaptchaAfter is how many failures of a login string from an address ask for a captcha; 0 means 3, a negative number
+	// never.
+	CaptchaAfter int
+	// CloseAfter is how many wrong passwords in a row close that of an account until it is reset; 0 means 100, a negative
+	// number never.
+	CloseAfter int
+	// DeviceTTL is how long a device is known after its last log-in, DevicesPerUser how many a user may have; 0 means 90
+	// days and 10.
+	DeviceTTL      time.Duration
+	DevicesPerUser int
 	// Registration lets an address register 20 times an hour.
 	Registration LaneConfig
 	// Mails lets 2 mails of a kind be asked for in 30 min, for one account and to one address.
@@ -266,6 +281,13 @@ func (s Settings) WithDefaults() Settings {
 	p.Source.fill(30, time.Minute)
 	p.Identifier.fill(10, 15*time.Minute)
 	p.Pair.fill(10, 15*time.Minute)
+	p.Device.fill(10, 15*time.Minute)
+	fill(&p.FirstWait, time.Second)
+	fill(&p.MaxWait, 15*time.Minute)
+	p.CaptchaAfter = cmp.Or(p.CaptchaAfter, 3)
+	p.CloseAfter = cmp.Or(p.CloseAfter, 100)
+	fill(&p.DeviceTTL, 90*day)
+	p.DevicesPerUser = cmp.Or(p.DevicesPerUser, 10)
 	p.Registration.fill(20, time.Hour)
 	p.Mails.fill(2, 30*time.Minute)
 	p.Codes.fill(5, 30*time.Minute)

@@ -35,10 +35,17 @@ type account[U roster.Model] struct {
 	view *view[U]
 }
 
-// signedInAnswer is what register and login answer.
-type signedInAnswer struct {
-	User   json.RawMessage   `json:"user"`
-	Tokens *roster.TokenPair `json:"tokens"`
+// registeredAnswer is what register answers.
+type registeredAnswer struct {
+	User        json.RawMessage   `json:"user"`
+	Tokens      *roster.TokenPair `json:"tokens"`
+	DeviceToken string            `json:"device_token,omitempty"`
+}
+
+// loggedInAnswer is what login answers.
+type loggedInAnswer struct {
+	registeredAnswer
+	NewDevice bool `json:"new_device"`
 }
 
 func (a account[U]) register(ctx context.Context, r *request) (answer, error) {
@@ -49,6 +56,9 @@ func (a account[U]) register(ctx context.Context, r *request) (answer, error) {
 	}
 	if remember := r.body.boolean("remember"); remember != nil {
 		options = append(options, roster.WithRemember(*remember))
+	}
+	if device := r.body.secret("device_token"); device != nil {
+		options = append(options, roster.WithDevice(*device))
 	}
 	user, err := a.repo.Decode(ctx, r.body.rest(), roster.WriterSignup)
 	if err := r.body.faults.Collect(err); err != nil {
@@ -65,7 +75,11 @@ func (a account[U]) register(ctx context.Context, r *request) (answer, error) {
 		return answer{}, err
 	}
 	shown, err := a.view.show(ctx, user, ViewSelf)
-	return answer{status: http.StatusCreated, body: signedInAnswer{shown, tokens}}, err
+	body := registeredAnswer{User: shown, Tokens: tokens}
+	if tokens != nil {
+		body.DeviceToken = tokens.DeviceToken.Reveal()
+	}
+	return answer{status: http.StatusCreated, body: body}, err
 }
 
 // mustMatch adds a fault when a password was repeated and the two differ.
@@ -79,6 +93,7 @@ func (a account[U]) login(ctx context.Context, r *request) (answer, error) {
 	credentials := roster.Credentials{
 		Login: r.body.text("login"), Username: r.body.text("username"), Email: r.body.text("email"),
 		Phone: r.body.text("phone"), Password: r.body.secret("password"), Remember: r.body.boolean("remember"),
+		DeviceToken: r.body.secret("device_token"),
 	}
 	if captcha := r.body.text("captcha"); captcha != nil {
 		credentials.Captcha = *captcha
@@ -91,7 +106,9 @@ func (a account[U]) login(ctx context.Context, r *request) (answer, error) {
 		return answer{}, err
 	}
 	shown, err := a.view.show(ctx, login.User, ViewSelf)
-	return answer{status: http.StatusOK, body: signedInAnswer{shown, login.Tokens}}, err
+	return answer{status: http.StatusOK, body: loggedInAnswer{
+		registeredAnswer{shown, login.Tokens, login.DeviceToken.Reveal()}, login.NewDevice,
+	}}, err
 }
 
 // logout ends the sessions of the tokens that are given; none, and tokens that are none, are no fault.

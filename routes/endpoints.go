@@ -37,6 +37,7 @@ type AdminRepo[U roster.Model] interface {
 	userConfirmRepo[U]
 	userPasswordRepo
 	messagesRepo
+	lockoutRepo
 }
 
 func adminEndpoints[U roster.Model](repo AdminRepo[U], v *view[U]) []endpoint {
@@ -46,6 +47,7 @@ func adminEndpoints[U roster.Model](repo AdminRepo[U], v *view[U]) []endpoint {
 		userConfirmEndpoints(repo, v),
 		userPasswordEndpoints(repo),
 		messagesEndpoints(repo),
+		lockoutEndpoints(repo),
 	)
 }
 

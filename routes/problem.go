@@ -70,6 +70,7 @@ type problem struct {
 	Errors     roster.FieldErrors `json:"errors,omitempty"`
 	RetryAfter int64              `json:"retry_after,omitempty"`
 	Details    map[string]any     `json:"details,omitempty"`
+	Captcha    bool               `json:"captcha,omitempty"`
 }
 
 // problem tells an error to a client: its code and what belongs to it, and nothing of its cause. What fails for no
@@ -93,6 +94,7 @@ func (s *server) problem(ctx context.Context, requestID string, e endpoint, err 
 	if p.Title = title(p.Code); s.cfg.ProblemBase != "" {
 		p.Type = s.cfg.ProblemBase + string(p.Code)
 	}
+	p.Captcha = known.Captcha && p.Status == http.StatusUnauthorized
 	if p.Status == http.StatusTooManyRequests || p.Status == http.StatusServiceUnavailable {
 		p.RetryAfter = seconds(known.RetryAfter)
 	}

@@ -23,7 +23,7 @@ func (s *Store) Clean(ctx context.Context, now time.Time, keep Keep) (int64, err
 	var total int64
 	for _, job := range []struct {
 		template string
-		before   time.Time
+		before   any
 	}{
 		{`WITH over AS (
 			SELECT id FROM {sessions} WHERE coalesce(ended_at, {least}(idle_at, expires_at)) < $1
@@ -49,6 +49,18 @@ func (s *Store) Clean(ctx context.Context, now time.Time, keep Keep) (int64, err
 			SELECT hash FROM {holds} WHERE ends_at < $1
 			ORDER BY hash LIMIT $2 {skip_locked})
 			DELETE FROM {holds} WHERE hash IN (SELECT hash FROM over)`, now},
+		{`WITH over AS (
+			SELECT hash FROM {devices} WHERE expires_at < $1
+			ORDER BY hash LIMIT $2 {skip_locked})
+			DELETE FROM {devices} WHERE hash IN (SELECT hash FROM over)`, now},
+		{`WITH over AS (
+			SELECT key FROM {lockouts} WHERE until < $1
+			ORDER BY key LIMIT $2 {skip_locked})
+			DELETE FROM {lockouts} WHERE key IN (SELECT key FROM over)`, now},
+		{`WITH over AS (
+			SELECT key FROM {counters} WHERE ends < $1
+			ORDER BY key LIMIT $2 {skip_locked})
+			DELETE FROM {counters} WHERE key IN (SELECT key FROM over)`, now.UnixMicro()},
 	} {
 		for {
 			n, err := s.exec(ctx, job.template, job.before, cleanBatch)

@@ -10,6 +10,7 @@ import (
 func (s *Store) RemoveUser(ctx context.Context, id roster.ID) error {
 	for _, statement := range []string{
 		"DELETE FROM {messages} WHERE user_id = $1",
+		"DELETE FROM {lockouts} WHERE user_id = $1",
 		"UPDATE {holds} SET user_id = NULL WHERE user_id = $1",
 	} {
 		if _, err := s.exec(ctx, statement, id); err != nil {
@@ -28,10 +29,12 @@ func (s *Store) ForgetUser(ctx context.Context, id roster.ID) error {
 	for _, statement := range []string{
 		"DELETE FROM {passwords} WHERE user_id = $1",
 		"DELETE FROM {identities} WHERE user_id = $1",
+		"DELETE FROM {devices} WHERE user_id = $1",
+		"DELETE FROM {lockouts} WHERE user_id = $1",
 		"DELETE FROM {links} WHERE user_id = $1",
 		"DELETE FROM {changes} WHERE user_id = $1",
 		"DELETE FROM {tries} WHERE user_id = $1",
-		"UPDATE {sessions} SET ip = NULL, user_agent = NULL WHERE user_id = $1",
+		"UPDATE {sessions} SET ip = NULL, user_agent = NULL, device = NULL WHERE user_id = $1",
 		"UPDATE {messages} SET recipient = NULL, payload = NULL, last_error = NULL WHERE user_id = $1",
 		"UPDATE {holds} SET user_id = NULL WHERE user_id = $1",
 	} {

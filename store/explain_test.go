@@ -284,7 +284,7 @@ func (c *crowded) requests(t *testing.T, ids []roster.ID) {
 	run("UpdateUser", func(ctx context.Context, i int) error {
 		return c.UpdateUser(ctx, ids[i], []store.Assignment{{Column: "version", Value: i}, {Column: "username_canonical", Value: fmt.Sprintf("renamed%d", i)}}, holds(i))
 	})
-	run("TouchLastLogin", func(ctx context.Context, i int) error { return c.TouchLastLogin(ctx, ids[i], c.now) })
+	run("TouchLastLogin", func(ctx context.Context, i int) error { return c.TouchLastLogin(ctx, ids[i], c.now, 100) })
 	run("HoldUsername", func(ctx context.Context, i int) error { return c.HoldUsername(ctx, hash(i), &ids[i], c.now) })
 	run("ReleaseUsername", func(ctx context.Context, i int) error { return c.ReleaseUsername(ctx, holds(i)) })
 	run("OtherSuperuser", func(ctx context.Context, i int) error { return ignore(c.OtherSuperuser(ctx, ids[i], c.now)) })
@@ -311,7 +311,8 @@ func (c *crowded) requests(t *testing.T, ids []roster.ID) {
 			ID: mustID(t), UserID: ids[i], CreatedAt: c.now, LastUsedAt: c.now, IdleAt: c.now.Add(time.Hour), ExpiresAt: c.now.Add(time.Hour),
 			AuthTime: c.now, Generation: 1, SecretHash: hash(i),
 		}
-		return ignore(c.InsertSession(ctx, &sessions[i], 2))
+		_, _, err := c.InsertSession(ctx, &sessions[i], 2, store.Device{Fresh: hash(i + 100), ExpiresAt: c.now.Add(time.Hour), Most: 10})
+		return err
 	})
 	run("GetSession", func(ctx context.Context, i int) error { return ignore(c.GetSession(ctx, sessions[i].ID)) })
 	inTx("LockSession", func(ctx context.Context, i int) error { return ignore(c.LockSession(ctx, sessions[i].ID)) })

@@ -11,13 +11,17 @@ import (
 type Password struct {
 	Hash      string
 	ChangedAt time.Time
+	// Failures are the wrong ones in a row. ClosedAt is when they were too many.
+	Failures int
+	ClosedAt *time.Time
 }
 
 // GetPassword returns a user's hash, or roster.ErrNotFound.
 func (s *Store) GetPassword(ctx context.Context, id roster.ID) (Password, error) {
 	var p Password
-	err := s.row(ctx, "SELECT hash, changed_at FROM {passwords} WHERE user_id = $1", []any{id}, &p.Hash, &p.ChangedAt)
-	p.ChangedAt = p.ChangedAt.UTC()
+	err := s.row(ctx, "SELECT hash, changed_at, failures, closed_at FROM {passwords} WHERE user_id = $1", []any{id},
+		&p.Hash, &p.ChangedAt, &p.Failures, &p.ClosedAt)
+	utc(&p.ChangedAt, p.ClosedAt)
 	return p, err
 }
 

@@ -56,32 +56,61 @@ func utc(times ...*time.Time) {
 }
 
 // InsertSession stores a session of a user whose row is locked and fills in the global epoch. It ends the user's least
-// recently used live sessions beyond most, this one counted, and returns their ids.
-func (s *Store) InsertSession(ctx context.Context, x *Session, most int) (evicted []roster.ID, err error) {
+// recently used live sessions beyond most, this one counted, and returns their ids. It keeps the device that the session
+// is used from, and reports whether that was known.
+func (s *Store) InsertSession(ctx context.Context, x *Session, most int, d Device) (evicted []roster.ID, known bool, err error) {
 	args := []any{
 		x.CreatedAt, x.UserID, most - 1,
 		x.ID, x.Remember, x.IdleAt, x.ExpiresAt, x.AuthTime, x.AMR, x.IP, x.UserAgent, x.Generation, x.SecretHash,
+		d.Given, d.Fresh, d.ExpiresAt, d.Most - 1,
 	}
 	if s.dialect == PostgreSQL {
 		var ids *string
-		template := "WITH evicted AS (" + evictSessions + "), added AS (" + insertSession + ")" + `
-			SELECT global_epoch, (SELECT string_agg(cast(id AS text), ' ') FROM evicted) FROM added`
-		if err := s.row(ctx, template, args, &x.GlobalEpoch, &ids); err != nil || ids == nil {
-			return nil, err
+		template := "WITH evicted AS (" + evictSessions + "), slid AS (" + slideDevice + "), dropped AS (" + dropOldDevices + `
+			AND NOT EXISTS (SELECT 1 FROM slid) AND cast($15 AS bytea) IS NOT NULL), fresh AS (` + insertDevice + `
+			WHERE NOT EXISTS (SELECT 1 FROM slid) AND cast($15 AS bytea) IS NOT NULL
+			RETURNING hash), device AS (SELECT hash FROM slid UNION ALL SELECT hash FROM fresh), added AS (` + insertSession + ")" + `
+			SELECT global_epoch, (SELECT string_agg(cast(id AS text), ' ') FROM evicted), EXISTS (SELECT 1 FROM slid) FROM added`
+		template = strings.ReplaceAll(template, "$device", "(SELECT hash FROM device)")
+		if err := s.row(ctx, template, args, &x.GlobalEpoch, &ids, &known); err != nil || ids == nil {
+			return nil, known, err
 		}
 		for text := range strings.FieldsSeq(*ids) {
 			id, err := roster.ParseID(text)
 			if err != nil {
-				return nil, err
+				return nil, known, err
 			}
 			evicted = append(evicted, id)
 		}
-		return evicted, nil
+		return evicted, known, nil
 	}
 	if evicted, err = s.ids(ctx, evictSessions, args[:3]...); err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	return evicted, s.row(ctx, insertSession, args, &x.GlobalEpoch)
+	device, known, err := s.keepDevice(ctx, args, d)
+	if err != nil {
+		return nil, false, err
+	}
+	template := strings.ReplaceAll(insertSession, "$device", "$14")
+	return evicted, known, s.row(ctx, template, append(args[:13:13], device), &x.GlobalEpoch)
+}
+
+// keepDevice does by statements of their own what PostgreSQL does in that of InsertSession.
+func (s *Store) keepDevice(ctx context.Context, args []any, d Device) (device []byte, known bool, err error) {
+	if d.Given != nil {
+		n, err := s.exec(ctx, slideDevice, args[:16]...)
+		if err != nil || n > 0 {
+			return d.Given, n > 0, err
+		}
+	}
+	if d.Fresh == nil {
+		return nil, false, nil
+	}
+	if _, err := s.exec(ctx, dropOldDevices, args...); err != nil {
+		return nil, false, err
+	}
+	_, err = s.exec(ctx, insertDevice, args[:16]...)
+	return d.Fresh, false, err
 }
 
 const evictSessions = `
@@ -94,11 +123,11 @@ const evictSessions = `
 	)
 	RETURNING id`
 
-// insertSession numbers its values after those of evictSessions.
+// insertSession numbers its values after those of evictSessions; $device is the hash of its device.
 const insertSession = `
 	INSERT INTO {sessions} (id, user_id, created_at, last_used_at, remember, idle_at, expires_at, auth_time, amr, ip,
-		user_agent, generation, secret_hash, global_epoch)
-	SELECT $4, $2, $1, $1, $5, $6, $7, $8, $9, $10, $11, $12, $13, epoch FROM {state} WHERE id = 1
+		user_agent, generation, secret_hash, device, global_epoch)
+	SELECT $4, $2, $1, $1, $5, $6, $7, $8, $9, $10, $11, $12, $13, $device, epoch FROM {state} WHERE id = 1
 	RETURNING global_epoch`
 
 // GetSession returns a session, ended ones too.

@@ -134,9 +134,18 @@ func (s *Store) UpdateUser(ctx context.Context, id roster.ID, set []Assignment, 
 	return s.holdsMeanwhile(ctx, id, holds)
 }
 
-// TouchLastLogin moves the time of the last log-in to at, never back.
-func (s *Store) TouchLastLogin(ctx context.Context, id roster.ID, at time.Time) error {
-	n, err := s.exec(ctx, "UPDATE {users} SET last_login_at = {greatest}(coalesce(last_login_at, $2), $2)\nWHERE id = $1", id, at)
+// TouchLastLogin moves the time of the last log-in to at, never back, and forgets the user's wrong passwords unless
+// they are most or more.
+func (s *Store) TouchLastLogin(ctx context.Context, id roster.ID, at time.Time, most int) error {
+	const touch = "UPDATE {users} SET last_login_at = {greatest}(coalesce(last_login_at, $2), $2)\nWHERE id = $1"
+	var n int64
+	var err error
+	if s.dialect == PostgreSQL {
+		forget := strings.ReplaceAll(forgetFailures, "$2", "$3")
+		n, err = s.exec(ctx, "WITH forgotten AS ("+forget+") "+touch, id, at, most)
+	} else if n, err = s.exec(ctx, touch, id, at); err == nil {
+		err = s.ForgetFailures(ctx, id, most)
+	}
 	if err == nil && n == 0 {
 		return roster.ErrNotFound
 	}

@@ -185,6 +185,7 @@ func (c Config) check() error {
 		{"Protection.Source", s.Protection.Source},
 		{"Protection.Identifier", s.Protection.Identifier},
 		{"Protection.Pair", s.Protection.Pair},
+		{"Protection.Device", s.Protection.Device},
 		{"Protection.Registration", s.Protection.Registration},
 		{"Protection.Mails", s.Protection.Mails},
 		{"Protection.Codes", s.Protection.Codes},
@@ -198,6 +199,11 @@ func (c Config) check() error {
 			between(lane.name+".Window", lane.Window, time.Second, 24*time.Hour)
 		}
 	}
+	p := s.Protection
+	between("Protection.FirstWait", p.FirstWait, time.Millisecond, p.MaxWait)
+	between("Protection.MaxWait", p.MaxWait, time.Second, 24*time.Hour)
+	between("Protection.DeviceTTL", p.DeviceTTL, time.Minute, 10*365*24*time.Hour)
+	fault(p.DevicesPerUser < 1, "Protection.DevicesPerUser is %d: want 1 or more, or Device.Off", p.DevicesPerUser)
 	for _, network := range s.Protection.TrustedSources {
 		_, err := netip.ParsePrefix(network)
 		fault(err != nil, "Protection.TrustedSources: %q is no network in CIDR notation", network)

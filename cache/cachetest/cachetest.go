@@ -56,17 +56,27 @@ func (c *Clock) Advance(d time.Duration) {
 // Run opens a cache for each part of the suite and tests it. Caches that share a store may run it side by side: no two
 // runs use the same keys.
 func Run(t *testing.T, open func(t *testing.T) Harness) {
-	for name, test := range map[string]func(*suite, *attempt){
-		"it gives back what was stored (STORE-33)":                          (*suite).values,
-		"it ends values on time (STORE-33)":                                 (*suite).expiry,
-		"it stores once under a free key (STORE-33)":                        (*suite).setNX,
-		"it gives a value to one taker (STORE-33)":                          (*suite).takeValue,
-		"it deletes values and counters (STORE-33)":                         (*suite).deletes,
-		"it tells values from counters (STORE-44)":                          (*suite).kinds,
-		"it refuses what makes no sense (STORE-33)":                         (*suite).refusals,
-		"it minds a context that has ended":                                 (*suite).ended,
-		"it counts in one window (STORE-35, PROT-7)":                        (*suite).incr,
-		"it makes one window of 100 parallel first counts (STORE-35)":       (*suite).incrParallel,
+	RunLimits(t, open)
+	run(t, open, map[string]func(*suite, *attempt){
+		"it gives back what was stored (STORE-33)":                    (*suite).values,
+		"it ends values on time (STORE-33)":                           (*suite).expiry,
+		"it stores once under a free key (STORE-33)":                  (*suite).setNX,
+		"it gives a value to one taker (STORE-33)":                    (*suite).takeValue,
+		"it deletes values and counters (STORE-33)":                   (*suite).deletes,
+		"it tells values from counters (STORE-44)":                    (*suite).kinds,
+		"it refuses what makes no sense (STORE-33)":                   (*suite).refusals,
+		"it minds a context that has ended":                           (*suite).ended,
+		"it counts in one window (STORE-35, PROT-7)":                  (*suite).incr,
+		"it makes one window of 100 parallel first counts (STORE-35)": (*suite).incrParallel,
+		"it carries messages to all who subscribed (STORE-33)":        (*suite).publish,
+		"it ends a subscription with its context (STORE-33)":          (*suite).unsubscribe,
+		"it tells who lags that messages are missing (SESS-47)":       (*suite).lag,
+	})
+}
+
+// RunLimits tests what a cache counts by limits, and nothing else of it: IncrBelow, Release, Peek and Delete.
+func RunLimits(t *testing.T, open func(t *testing.T) Harness) {
+	run(t, open, map[string]func(*suite, *attempt){
 		"it lets exactly Max takes pass in a window (PROT-34)":              (*suite).incrBelow,
 		"it lets 30 of 200 parallel takes pass (STORE-35, PROT-6)":          (*suite).incrBelowParallel,
 		"it holds Max in every window while windows end (STORE-35, PROT-7)": (*suite).incrBelowAcrossWindows,
@@ -77,10 +87,11 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 		"it lets one parallel take pass after a wait (PROT-6, PROT-17)":     (*suite).backoffParallel,
 		"it gives back takes of a limit that backs off (PROT-16)":           (*suite).releaseBackoff,
 		"it reads counters without taking (PROT-36)":                        (*suite).peek,
-		"it carries messages to all who subscribed (STORE-33)":              (*suite).publish,
-		"it ends a subscription with its context (STORE-33)":                (*suite).unsubscribe,
-		"it tells who lags that messages are missing (SESS-47)":             (*suite).lag,
-	} {
+	})
+}
+
+func run(t *testing.T, open func(t *testing.T) Harness, parts map[string]func(*suite, *attempt)) {
+	for name, test := range parts {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			h := open(t)

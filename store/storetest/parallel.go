@@ -104,7 +104,7 @@ func (s *suite) testParallel(t *testing.T) {
 				err := s.Transact(t.Context(), func(ctx context.Context) error {
 					return errors.Join(s.insert(ctx, a), s.PutPassword(ctx, a.ID, store.Password{Hash: "h", ChangedAt: s.now}))
 				})
-				if err := errors.Join(err, s.TouchLastLogin(t.Context(), a.ID, s.now)); err != nil {
+				if err := errors.Join(err, s.TouchLastLogin(t.Context(), a.ID, s.now, 100)); err != nil {
 					return err
 				}
 			}
@@ -186,7 +186,7 @@ func (s *suite) testParallel(t *testing.T) {
 					return err
 				}
 				x := s.newSession(a.ID)
-				_, err := s.InsertSession(ctx, &x, 4)
+				_, _, err := s.InsertSession(ctx, &x, 4, store.Device{})
 				return err
 			})
 		}) {

@@ -55,6 +55,11 @@ var groups = map[string][]part{
 		{"message", (*suite).testMessage},
 		{"clean", (*suite).testClean},
 	},
+	"protection": {
+		{"devices", (*suite).testDevices},
+		{"failures", (*suite).testFailures},
+		{"lockouts", (*suite).testLockouts},
+	},
 	"search":   {{"search", (*suite).testSearch}},
 	"filters":  {{"filters", (*suite).testFilters}},
 	"paging":   {{"paging", (*suite).testPaging}},

@@ -79,7 +79,7 @@ func (s *suite) testTx(t *testing.T) {
 			return one.Transact(ctx, func(ctx context.Context) error {
 				same(t, "transaction", store.TxFrom(ctx) == outer, true)
 				same(t, "waits for a connection", one.InTransaction(ctx), true)
-				return errors.Join(one.Autocommit(ctx, func(ctx context.Context) error { return one.TouchLastLogin(ctx, a.ID, s.now) }),
+				return errors.Join(one.Autocommit(ctx, func(ctx context.Context) error { return one.TouchLastLogin(ctx, a.ID, s.now, 100) }),
 					one.GetUser(ctx, store.ByID, a.ID, (&account{}).dest()))
 			})
 		}))
@@ -97,7 +97,7 @@ func (s *suite) testTx(t *testing.T) {
 			a := x.account()
 			return errors.Join(few.Transact(t.Context(), func(ctx context.Context) error {
 				return errors.Join(x.insert(ctx, a), few.InTx(ctx, func(ctx context.Context) error {
-					return few.TouchLastLogin(ctx, a.ID, s.now)
+					return few.TouchLastLogin(ctx, a.ID, s.now, 100)
 				}))
 			}), few.GetUser(t.Context(), store.ByID, a.ID, (&account{}).dest()))
 		}) {
@@ -371,7 +371,7 @@ func (s *suite) timeouts(t *testing.T) {
 			},
 			"a statement": {
 				func(c *store.Config) { c.Timeout = brief },
-				func(ctx context.Context, x *store.Store) error { return x.TouchLastLogin(ctx, a.ID, s.now) },
+				func(ctx context.Context, x *store.Store) error { return x.TouchLastLogin(ctx, a.ID, s.now, 100) },
 			},
 		} {
 			impatient := s.another(t, 2, tt.change)
@@ -475,9 +475,9 @@ func (s *suite) retries(t *testing.T) {
 			before(ctx)
 			noError(t, s.GetUser(ctx, store.ByID, a.ID, (&account{}).dest()))
 			if tries <= times {
-				noError(t, s.TouchLastLogin(t.Context(), a.ID, s.now.Add(time.Duration(tries)*time.Second)))
+				noError(t, s.TouchLastLogin(t.Context(), a.ID, s.now.Add(time.Duration(tries)*time.Second), 100))
 			}
-			return s.TouchLastLogin(ctx, a.ID, s.now.Add(time.Hour))
+			return s.TouchLastLogin(ctx, a.ID, s.now.Add(time.Hour), 100)
 		})
 		committed := 0
 		if err == nil {
@@ -513,9 +513,9 @@ func (s *suite) retries(t *testing.T) {
 			noError(t, err)
 			noError(t, s.GetUser(ctx, store.ByID, a.ID, (&account{}).dest()))
 			if tries == 1 {
-				noError(t, s.TouchLastLogin(t.Context(), a.ID, s.now))
+				noError(t, s.TouchLastLogin(t.Context(), a.ID, s.now, 100))
 			}
-			return s.Transact(ctx, func(ctx context.Context) error { return s.TouchLastLogin(ctx, a.ID, s.now.Add(1)) })
+			return s.Transact(ctx, func(ctx context.Context) error { return s.TouchLastLogin(ctx, a.ID, s.now.Add(1), 100) })
 		}))
 		same(t, "tries", tries, 2)
 	})

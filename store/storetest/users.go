@@ -90,11 +90,11 @@ func (s *suite) testUsers(t *testing.T) {
 	t.Run("it moves the last log-in forward only, and nothing beside", func(t *testing.T) {
 		want := s.user(t)
 		for _, at := range []time.Time{s.now, s.now.Add(time.Second), s.now.Add(-time.Hour)} {
-			noError(t, s.TouchLastLogin(t.Context(), want.ID, at))
+			noError(t, s.TouchLastLogin(t.Context(), want.ID, at, 100))
 		}
 		want.LastLoginAt = new(s.now.Add(time.Second))
 		same(t, "user", s.get(t, want.ID), want)
-		fails(t, s.TouchLastLogin(t.Context(), newID(), s.now), roster.ErrNotFound)
+		fails(t, s.TouchLastLogin(t.Context(), newID(), s.now, 100), roster.ErrNotFound)
 	})
 	t.Run("it tells which identifiers others have", func(t *testing.T) {
 		a, b := s.full(), s.full()

@@ -1,0 +1,396 @@
+package mixins
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/roster-go/roster"
+	"github.com/roster-go/roster/cache"
+	"github.com/roster-go/roster/callbacks"
+	"github.com/roster-go/roster/identifiers"
+	"github.com/roster-go/roster/notify"
+	"github.com/roster-go/roster/secrets"
+	"github.com/roster-go/roster/store"
+)
+
+// lockoutKinds tell what a lane locks.
+var lockoutKinds = map[string]roster.LockoutKind{
+	sourceLane: roster.LockoutAddress, identifierLane: roster.LockoutIdentifier, pairLane: roster.LockoutPair, deviceLane: roster.LockoutDevice,
+}
+
+// noteLockouts writes down the lanes of a failed attempt that have to wait now, and tells the hooks of those that begin
+// to. The counters decide; this is what administrators see of them.
+func (c *Core[U]) noteLockouts(ctx context.Context, ip, login string, id *roster.ID, lanes []lane) error {
+	lanes = slices.DeleteFunc(slices.Clone(lanes), func(l lane) bool { return l.name == sourceLane })
+	if len(lanes) == 0 {
+		return nil
+	}
+	counts, err := c.peek(ctx, limitsOf(lanes)...)
+	if err != nil {
+		return err
+	}
+	for i, count := range counts {
+		if count.N < count.Limit.Max {
+			continue
+		}
+		if err := c.noteLockout(ctx, lanes[i], count, c.subject(lanes[i].name, ip, login), id, count.N == count.Limit.Max); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *Core[U]) noteLockout(ctx context.Context, l lane, count cache.Count, subject string, id *roster.ID, begins bool) error {
+	now := c.now()
+	x := store.Lockout{
+		Key: l.limit.Key, Kind: lockoutKinds[l.name], Subject: subject, UserID: id, Failures: int(count.N),
+		Since: now, Until: new(now.Add(count.Wait)),
+	}
+	written, err := c.Store.PutLockout(ctx, x, begins)
+	if err == nil && written && begins {
+		c.tellLockout(ctx, x)
+	}
+	return err
+}
+
+// tellLockout runs the hooks of a lockout apart from the transaction in ctx. What they do changes nothing of it.
+func (c *Core[U]) tellLockout(ctx context.Context, x store.Lockout) {
+	run := c.hooks.Lockout.Begin()
+	if !run.HasAfter() && !run.HasOn() {
+		return
+	}
+	e := &callbacks.Lockout{
+		Event: c.event(ctx), Kind: x.Kind, UserID: x.UserID, Subject: x.Subject, Failures: x.Failures, Until: x.Until,
+	}
+	if err := c.Store.Aside(ctx, func(ctx context.Context) error { return after(ctx, c, run, e) }); err != nil {
+		c.reportHook(ctx, "AfterLockout", err)
+	}
+}
+
+// subject is what of an attempt a lane counts by, masked.
+func (c *Core[U]) subject(lane, ip, login string) string {
+	name := c.maskLogin(login)
+	switch lane {
+	case sourceLane:
+		return maskSource(roster.Actor{IP: ip}.Source())
+	case pairLane:
+		return name + " " + maskSource(roster.Actor{IP: ip}.Source())
+	}
+	return name
+}
+
+func (c *Core[U]) maskLogin(login string) string {
+	return identifiers.Mask(identifiers.Infer(login), c.Identifiers.CounterKey(login))
+}
+
+// The parts of an address that are shown: it tells a network, and no household.
+const (
+	shownIPv4 = 24
+	shownIPv6 = 48
+)
+
+func maskSource(source string) string {
+	bits := shownIPv6
+	prefix, err := netip.ParsePrefix(source)
+	addr := prefix.Addr()
+	if err != nil {
+		if addr, err = netip.ParseAddr(source); err != nil {
+			return source // "invalid"
+		}
+		bits = shownIPv4
+	}
+	if prefix, err = addr.Prefix(bits); err != nil {
+		return ""
+	}
+	return prefix.String()
+}
+
+// The bounds of pages of lockouts.
+const (
+	defaultLockouts = 20
+	maxLockouts     = 200
+)
+
+// ListLockouts implements ProtectionOps.
+func (m Protection[U]) ListLockouts(ctx context.Context, query roster.LockoutQuery) (roster.Page[roster.Lockout], error) {
+	var page roster.Page[roster.Lockout]
+	c := m.core
+	ctx, err := c.enter(ctx, "ListLockouts")
+	if err != nil {
+		return page, err
+	}
+	if !nested(ctx) {
+		if _, err := c.permit(ctx, roster.PermissionReadLockouts); err != nil {
+			return page, err
+		}
+	}
+	q, err := c.lockoutQuery(query)
+	if err != nil {
+		return page, err
+	}
+	want := q.Limit
+	q.Limit++
+	for {
+		found, err := c.Store.ListLockouts(ctx, q)
+		if err != nil {
+			return page, err
+		}
+		live, err := c.liveLockouts(ctx, found)
+		if err != nil {
+			return page, err
+		}
+		for _, x := range live {
+			if len(page.Items) == want {
+				last := page.Items[want-1]
+				page.Next, err = c.sealLockout(store.Lockout{Key: last.Key, Since: last.Since}, q)
+				return page, err
+			}
+			page.Items = append(page.Items, roster.Lockout(x))
+		}
+		if len(found) < q.Limit {
+			return page, nil
+		}
+		q.After = &found[len(found)-1]
+	}
+}
+
+func (c *Core[U]) lockoutQuery(query roster.LockoutQuery) (store.LockoutQuery, error) {
+	q := store.LockoutQuery{Now: c.now(), Kind: query.Kind, Text: query.Text, Limit: query.Limit}
+	var faults roster.FieldErrors
+	switch query.Kind {
+	case "", roster.LockoutAddress, roster.LockoutIdentifier, roster.LockoutPair, roster.LockoutDevice, roster.LockoutAccount:
+	default:
+		faults.Add("kind", roster.Invalid)
+	}
+	switch {
+	case len(query.Text) > maxClient:
+		faults.Add("q", roster.TooLong)
+	case !utf8.ValidString(query.Text) || strings.ContainsRune(query.Text, 0):
+		faults.Add("q", roster.Invalid)
+	}
+	if query.Limit < 0 || query.Limit > maxLockouts {
+		faults.Add("limit", roster.Invalid)
+	}
+	if err := faults.Err(); err != nil {
+		return q, err
+	}
+	if q.Limit == 0 {
+		q.Limit = defaultLockouts
+	}
+	if query.Cursor == "" {
+		return q, nil
+	}
+	after, err := c.openLockout(query.Cursor, q)
+	q.After = &after
+	return q, err
+}
+
+// liveLockouts are those whose counter still makes them wait: a log-in, or the loss of the cache, may have ended it.
+func (c *Core[U]) liveLockouts(ctx context.Context, list []store.Lockout) ([]store.Lockout, error) {
+	var limits []cache.Limit
+	for _, x := range list {
+		if x.Kind != roster.LockoutAccount {
+			limits = append(limits, c.limitOf(x))
+		}
+	}
+	waits := map[string]bool{}
+	if len(limits) > 0 {
+		counts, err := c.peek(ctx, limits...)
+		if err != nil {
+			return nil, err
+		}
+		for _, count := range counts {
+			waits[count.Limit.Key] = count.Wait > 0
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(list), func(x store.Lockout) bool {
+		return x.Kind != roster.LockoutAccount && !waits[x.Key]
+	}), nil
+}
+
+// limitOf is the limit that has locked something.
+func (c *Core[U]) limitOf(x store.Lockout) cache.Limit {
+	p := c.Settings.Protection
+	switch x.Kind {
+	case roster.LockoutAddress:
+		return sourceLimit(x.Key, p.Source)
+	case roster.LockoutPair:
+		return p.backoff(x.Key, p.Pair)
+	case roster.LockoutDevice:
+		return p.backoff(x.Key, p.Device)
+	case roster.LockoutIdentifier, roster.LockoutAccount:
+	}
+	return p.backoff(x.Key, p.Identifier)
+}
+
+// lockoutPlace is where a page of lockouts ended.
+type lockoutPlace struct {
+	Key   string `json:"key"`
+	Since int64  `json:"since"`
+}
+
+func (c *Core[U]) sealLockout(x store.Lockout, q store.LockoutQuery) (string, error) {
+	content, err := json.Marshal(lockoutPlace{x.Key, x.Since.UnixMicro()})
+	if err != nil {
+		return "", roster.ErrInternal.WithCause(err)
+	}
+	return base64.RawURLEncoding.EncodeToString(c.Secrets.Seal(secrets.Cursor, content, c.lockoutPrint(q))), nil
+}
+
+func (c *Core[U]) openLockout(cursor string, q store.LockoutQuery) (store.Lockout, error) {
+	var x store.Lockout
+	if len(cursor) > maxCursor {
+		return x, roster.ErrInvalidCursor
+	}
+	sealed, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
+	if err != nil {
+		return x, roster.ErrInvalidCursor
+	}
+	content, err := c.Secrets.Open(secrets.Cursor, sealed, c.lockoutPrint(q))
+	if err != nil {
+		return x, roster.ErrInvalidCursor
+	}
+	var place lockoutPlace
+	if err := json.Unmarshal(content, &place); err != nil {
+		return x, roster.ErrInvalidCursor
+	}
+	x.Key, x.Since = place.Key, time.UnixMicro(place.Since).UTC()
+	return x, nil
+}
+
+// lockoutPrint tells queries apart.
+func (c *Core[U]) lockoutPrint(q store.LockoutQuery) []byte {
+	return []byte("lockouts\n" + c.Store.UsersTable() + "\n" + string(q.Kind) + "\n" + q.Text)
+}
+
+// ClearLockout implements ProtectionOps.
+func (m Protection[U]) ClearLockout(ctx context.Context, key string) error {
+	c := m.core
+	ctx, err := c.enter(ctx, "ClearLockout")
+	if err != nil {
+		return err
+	}
+	if !nested(ctx) {
+		if _, err := c.permit(ctx, roster.PermissionClearLockouts); err != nil {
+			return err
+		}
+	}
+	if len(key) > maxQuotaKey || !utf8.ValidString(key) || strings.ContainsRune(key, 0) {
+		return roster.ErrNotFound
+	}
+	x, err := c.Store.GetLockout(ctx, key, c.now())
+	if err != nil {
+		return err
+	}
+	if x.Kind == roster.LockoutAccount && x.UserID != nil {
+		return c.openPassword(ctx, *x.UserID)
+	}
+	live, err := c.liveLockouts(ctx, []store.Lockout{x})
+	if err != nil {
+		return err
+	}
+	if len(live) == 0 {
+		return roster.ErrNotFound
+	}
+	if err := c.forget(ctx, key); err != nil {
+		return err
+	}
+	return c.Store.DeleteLockout(ctx, key)
+}
+
+// countFailure counts a wrong password of an account, and closes it after too many. Without an account the same work
+// is done on nobody's.
+func (c *Core[U]) countFailure(ctx context.Context, id *roster.ID) error {
+	most := c.Settings.Protection.CloseAfter
+	if most < 0 {
+		return nil
+	}
+	user := roster.NewID()
+	if id != nil {
+		user = *id
+	}
+	n, closed, err := c.Store.CountFailure(ctx, user)
+	if err != nil || closed || n < most {
+		return err
+	}
+	return c.closePassword(ctx, user, n)
+}
+
+// closePassword lets nobody in any more by a user's password, but from a known device, and tells the user how to set
+// another.
+func (c *Core[U]) closePassword(ctx context.Context, id roster.ID, failures int) error {
+	var told *store.Lockout
+	err := c.Store.Transact(ctx, func(ctx context.Context) error {
+		u, err := c.lock(ctx, id)
+		if err != nil {
+			return err
+		}
+		now := c.now()
+		closes, err := c.Store.ClosePassword(ctx, id, now)
+		if err != nil || !closes {
+			return err
+		}
+		subject := ""
+		for i, value := range slots(u.Base()) {
+			if *value != nil {
+				subject = identifiers.Mask(slotKinds[i], **value)
+				break
+			}
+		}
+		x := store.Lockout{
+			Key: c.closedKey(id), Kind: roster.LockoutAccount, Subject: subject, UserID: &id, Failures: failures, Since: now,
+		}
+		if _, err := c.Store.PutLockout(ctx, x, false); err != nil {
+			return err
+		}
+		told = &x
+		return c.mailClosed(ctx, u)
+	})
+	if errors.Is(err, roster.ErrNotFound) {
+		return nil // removed meanwhile
+	}
+	if err == nil && told != nil {
+		c.Logger.WarnContext(ctx, "password closed after too many wrong ones", slog.Any("user_id", id))
+		c.tellLockout(ctx, *told)
+	}
+	return err
+}
+
+func (c *Core[U]) closedKey(id roster.ID) string { return c.counterKey("account", id.String()) }
+
+// openPassword forgets the wrong passwords of a user, and opens a closed one. It belongs to what proves the owner: a
+// completed reset, or a right code that was sent to a proven contact.
+func (c *Core[U]) openPassword(ctx context.Context, id roster.ID) error {
+	return c.Store.Transact(ctx, func(ctx context.Context) error {
+		if err := c.Store.OpenPassword(ctx, id); err != nil {
+			return err
+		}
+		return c.Store.DeleteLockout(ctx, c.closedKey(id))
+	})
+}
+
+// closedLink is the link of the mail that tells of a closed password: one that resets it.
+var closedLink = linkKind{
+	store.ResetPassword, "pr_", notify.PasswordClosed,
+	func(Settings) time.Duration { return closedTTL },
+	func(Settings) string { return "/reset-password" },
+}
+
+const closedTTL = time.Hour
+
+// mailClosed tells the owner of a closed password how to set another.
+func (c *Core[U]) mailClosed(ctx context.Context, u U) error {
+	b := u.Base()
+	if b.Email == nil || c.sender(notify.Email) == nil || c.shutOut(b) {
+		return nil
+	}
+	return c.mailLink(ctx, u, closedLink)
+}

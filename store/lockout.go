@@ -1,0 +1,138 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/roster-go/roster"
+)
+
+// Lockout is something that is locked, or was a short while ago.
+type Lockout struct {
+	Key      string
+	Kind     roster.LockoutKind
+	Subject  string
+	UserID   *roster.ID
+	Failures int
+	Since    time.Time
+	Until    *time.Time
+}
+
+// CountFailure counts a wrong password of a user, by one statement, and returns how many there are in a row, and whether
+// they have closed it. It does not wait for the disk: the time of an answer would tell who has a password.
+func (s *Store) CountFailure(ctx context.Context, user roster.ID) (n int, closed bool, err error) {
+	template := "UPDATE {passwords} SET failures = failures + 1 WHERE user_id = $1 RETURNING failures, closed_at IS NOT NULL"
+	if s.dialect == PostgreSQL {
+		template = `
+		UPDATE {passwords} SET failures = failures + 1
+		FROM (SELECT set_config('synchronous_commit', 'off', true)) quick
+		WHERE user_id = $1
+		RETURNING failures, closed_at IS NOT NULL`
+	}
+	err = s.rows(ctx, template, []any{user}, func(scan scanFunc) error { return scan(&n, &closed) })
+	return n, closed, err
+}
+
+// ClosePassword closes a user's password and reports whether it was open: of any number of callers one is told so.
+func (s *Store) ClosePassword(ctx context.Context, user roster.ID, now time.Time) (bool, error) {
+	n, err := s.exec(ctx, "UPDATE {passwords} SET closed_at = $2 WHERE user_id = $1 AND closed_at IS NULL", user, now)
+	return n > 0, err
+}
+
+// OpenPassword forgets a user's wrong passwords, and opens a closed one.
+func (s *Store) OpenPassword(ctx context.Context, user roster.ID) error {
+	_, err := s.exec(ctx, `
+		UPDATE {passwords} SET failures = 0, closed_at = NULL
+		WHERE user_id = $1 AND (failures > 0 OR closed_at IS NOT NULL)`, user)
+	return err
+}
+
+// ForgetFailures forgets a user's wrong passwords unless there were enough to close it.
+func (s *Store) ForgetFailures(ctx context.Context, user roster.ID, most int) error {
+	_, err := s.exec(ctx, forgetFailures, user, most)
+	return err
+}
+
+const forgetFailures = `
+	UPDATE {passwords} SET failures = 0
+	WHERE user_id = $1 AND failures > 0 AND failures < $2 AND closed_at IS NULL`
+
+// PutLockout writes down that something is locked. With begins it does so unless it is locked already, and reports
+// whether it was not: of any number of callers one is told so.
+func (s *Store) PutLockout(ctx context.Context, l Lockout, begins bool) (bool, error) {
+	template := `
+		INSERT INTO {lockouts} (key, kind, subject, user_id, failures, since, until) VALUES ($1, $2, $3, $4, $5, $6, $7)
+		ON CONFLICT (key) DO UPDATE SET failures = excluded.failures, until = excluded.until, user_id = excluded.user_id`
+	if begins {
+		template += `, since = excluded.since
+		WHERE {lockouts}.until <= excluded.since`
+	}
+	n, err := s.exec(ctx, template, l.Key, l.Kind, l.Subject, l.UserID, l.Failures, l.Since, l.Until)
+	return n > 0, err
+}
+
+// GetLockout returns what is locked under a key now, or roster.ErrNotFound.
+func (s *Store) GetLockout(ctx context.Context, key string, now time.Time) (Lockout, error) {
+	var l Lockout
+	err := s.row(ctx, selectLockouts+"WHERE key = $1 AND (until IS NULL OR until > $2)", []any{key, now}, l.dest()...)
+	l.utc()
+	return l, err
+}
+
+// DeleteLockout forgets that something was locked.
+func (s *Store) DeleteLockout(ctx context.Context, key string) error {
+	_, err := s.exec(ctx, "DELETE FROM {lockouts} WHERE key = $1", key)
+	return err
+}
+
+// LockoutQuery selects lockouts. They come newest first.
+type LockoutQuery struct {
+	Now   time.Time
+	Kind  roster.LockoutKind // "": all
+	Text  string             // part of the subject; "": any
+	After *Lockout           // where the page before ended
+	Limit int
+}
+
+const selectLockouts = "SELECT key, kind, subject, user_id, failures, since, until FROM {lockouts}\n"
+
+// ListLockouts returns what is locked.
+func (s *Store) ListLockouts(ctx context.Context, q LockoutQuery) ([]Lockout, error) {
+	args := []any{q.Now}
+	arg := func(value any) string {
+		args = append(args, value)
+		return fmt.Sprintf("$%d", len(args))
+	}
+	where := "WHERE (until IS NULL OR until > $1)"
+	if q.Kind != "" {
+		where += " AND kind = " + arg(string(q.Kind))
+	}
+	if q.Text != "" {
+		where += " AND lower(subject) LIKE " + arg("%"+escapeLike(strings.ToLower(q.Text))+"%") + ` ESCAPE '\'`
+	}
+	if q.After != nil {
+		since := arg(q.After.Since)
+		where += " AND (since < " + since + " OR since = " + since + " AND key < " + arg(q.After.Key) + ")"
+	}
+	var list []Lockout
+	err := s.rowsOf(ctx, adhoc, selectLockouts+where+"\nORDER BY since DESC, key DESC LIMIT "+arg(q.Limit), args, func(scan scanFunc) error {
+		var l Lockout
+		err := scan(l.dest()...)
+		l.utc()
+		list = append(list, l)
+		return err
+	})
+	return list, err
+}
+
+var likeSpecial = strings.NewReplacer(`\`, `\\`, "%", `\%`, "_", `\_`)
+
+func escapeLike(text string) string { return likeSpecial.Replace(text) }
+
+func (l *Lockout) dest() []any {
+	return []any{&l.Key, &l.Kind, &l.Subject, &l.UserID, &l.Failures, &l.Since, &l.Until}
+}
+
+func (l *Lockout) utc() { utc(&l.Since, l.Until) }
