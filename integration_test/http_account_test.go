@@ -52,7 +52,7 @@ func TestHTTPRegister(t *testing.T) {
 				"password_confirm": passphrase, "language": "en", "time_zone": "Europe/Vienna", "company": "Acme", "nick": nil,
 				"joined_at": "2026-01-02T03:04:05+01:00", "captcha": "x", "remember": true,
 			}).succeeds(t, 201)
-			same(t, []string{"tokens", "user"}, membersOf(t, a.member(t, "")))
+			same(t, []string{"device_token", "tokens", "user"}, membersOf(t, a.member(t, "")))
 			same(t, selfMembers, membersOf(t, a.member(t, "user")))
 			same(t, []string{"access_token", "expires_in", "refresh_expires_in", "refresh_token", "session_id", "token_type"},
 				membersOf(t, a.member(t, "tokens")))
@@ -249,7 +249,7 @@ func TestHTTPLogin(t *testing.T) {
 				body["password"] = passphrase
 				a := s.do(t, "POST /api/login", body).succeeds(t, 200)
 				same(t, anna.ID.String(), a.text(t, "user.id"))
-				same(t, []string{"tokens", "user"}, membersOf(t, a.member(t, "")))
+				same(t, []string{"device_token", "new_device", "tokens", "user"}, membersOf(t, a.member(t, "")))
 				same(t, selfMembers, membersOf(t, a.member(t, "user")))
 			}
 		})

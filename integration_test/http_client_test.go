@@ -55,6 +55,9 @@ func openSite(t testing.TB, db *sqlx.DB, web routes.Config, settings ...func(*us
 	s := &site{
 		world: found(t, db, append([]func(*usersrepo.Config){unlimited}, settings...)...), echo: echo.New(), log: &serverLog{},
 	}
+	if web.Limits == nil {
+		web.Limits = map[string]int{"*": 0, "admin": 0, "admin_write": 0}
+	}
 	web.Logger = slog.New(slog.NewTextHandler(s.log, nil))
 	s.echo.GET("/nothing/here", func(c echo.Context) error { return c.String(http.StatusOK, "the host's own") })
 	var err error

@@ -93,6 +93,7 @@ func TestSetFirstPassword(t *testing.T) {
 			same(t, []string{"password_changed to " + *u.Email}, w.posted(t))
 			same(t, 1, w.rows(t, "roster_sessions WHERE user_id = $1 AND ended_reason = 'password'", u.ID))
 			w.enter(t, *u.Username)
+			w.posted(t) // that it was from a new device
 			_, err = w.SetFirstPassword(ctx, token, "another good one")
 			refused(t, err, roster.ErrInvalidToken)
 		})

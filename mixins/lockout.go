@@ -381,7 +381,7 @@ func (c *Core[U]) openPassword(ctx context.Context, id roster.ID) error {
 var closedLink = linkKind{
 	store.ResetPassword, "pr_", notify.PasswordClosed,
 	func(Settings) time.Duration { return closedTTL },
-	func(Settings) string { return "/reset-password" },
+	func(s Settings) string { return s.Notify.Links.ResetPassword },
 }
 
 const closedTTL = time.Hour

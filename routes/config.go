@@ -13,7 +13,7 @@ import (
 // Config is how endpoints behave. The zero value is safe.
 type Config struct {
 	// IPExtractor tells the address of a client, which limits count and sessions show. nil: the peer of the connection.
-	// Behind a proxy use one that trusts it alone, such as echo.ExtractIPFromXFFHeader with its networks.
+	// Behind a proxy use one that trusts it alone: TrustProxies.
 	IPExtractor func(r *http.Request) string
 	// MaxBody bounds a request's body, in bytes; 0 means 64 KiB.
 	MaxBody int64
@@ -24,6 +24,14 @@ type Config struct {
 	ProblemBase string
 	// Realm is named in WWW-Authenticate; "" means "roster".
 	Realm string
+
+	// Limits are how often an address may ask for an endpoint in a minute, by its name; 0 is without a limit, and what is
+	// not named keeps its default, which Mounted.Routes tells. "*" is the limit of all endpoints that are not named.
+	// Endpoints for administrators are counted by administrator: "admin" are all requests together, 600 unless it is set,
+	// "admin_write" those that may change something, 60. A limit of 60 or more is counted by each process for itself.
+	Limits map[string]int
+	// AllowIPs are the networks (CIDR) from which administrators may come; none: from anywhere.
+	AllowIPs []string
 
 	// UsernameCheck is who may ask whether a username is free: AuthNone, also "", means anyone, AuthSession people who are
 	// logged in. Nobody may where Without names the endpoint.

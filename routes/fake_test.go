@@ -54,6 +54,10 @@ func (gate) CheckFresh(context.Context) error { return nil }
 
 func (gate) Authorize(context.Context, string) error { return nil }
 
+func (gate) CheckTimeoutAndIncr(context.Context, roster.Limit, ...string) (roster.Verdict, error) {
+	return roster.Verdict{Allowed: true}, nil
+}
+
 // of is a repo of some kind of users that can be mounted, and no more.
 type of[U roster.Model] struct {
 	routes.UserRepo[U]
@@ -70,6 +74,10 @@ func (o of[U]) CheckFresh(ctx context.Context) error { return o.gate.CheckFresh(
 
 func (o of[U]) Authorize(ctx context.Context, permission string) error {
 	return o.gate.Authorize(ctx, permission)
+}
+
+func (o of[U]) CheckTimeoutAndIncr(ctx context.Context, limit roster.Limit, keys ...string) (roster.Verdict, error) {
+	return o.gate.CheckTimeoutAndIncr(ctx, limit, keys...)
 }
 
 // fake is a repo that does what it is told and stores nothing; an operation that it lacks panics.
@@ -107,6 +115,10 @@ func (f fakeAdmin) VerifyToken(ctx context.Context, access roster.Secret) (roste
 func (fakeAdmin) CheckFresh(context.Context) error { return nil }
 
 func (fakeAdmin) Authorize(context.Context, string) error { return nil }
+
+func (f fakeAdmin) CheckTimeoutAndIncr(ctx context.Context, limit roster.Limit, keys ...string) (roster.Verdict, error) {
+	return f.gate.CheckTimeoutAndIncr(ctx, limit, keys...)
+}
 
 func (fakeAdmin) Get(context.Context, roster.ID) (*account, error) { return someone(), nil }
 

@@ -60,11 +60,17 @@ func (s *server) stranger(r *http.Request, requestID string) roster.Actor {
 	return a
 }
 
-// admit finds out who asks, and refuses a request that lacks what its endpoint needs: a live access token, then the
+// admit counts a request, finds out who asks, and refuses one that lacks what its endpoint needs: a live access token, then the
 // permission, then a log-in shortly before. What is no live access token is never taken for nobody where a session is
 // needed. The permission is asked for here as well as by the operation, so that handlers and operations of the
 // program's own cannot forget it, and before anything else of the request is looked at.
 func (s *server) admit(ctx context.Context, r *http.Request, e endpoint) (context.Context, error) {
+	if err := s.limitSource(ctx, e); err != nil {
+		return ctx, err
+	}
+	if err := s.allow(ctx, e); err != nil {
+		return ctx, err
+	}
 	token, given, err := bearer(r)
 	if e.auth != AuthSession {
 		if given && err == nil {
@@ -90,6 +96,9 @@ func (s *server) admit(ctx context.Context, r *http.Request, e endpoint) (contex
 	}
 	ctx = signedIn(ctx, claims, kind)
 	if e.permission != "" {
+		if err := s.limitAdmin(ctx, e); err != nil {
+			return ctx, err
+		}
 		if err := s.repo.Authorize(ctx, e.permission); err != nil {
 			return ctx, err
 		}

@@ -9,6 +9,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/roster-go/roster"
+	"github.com/roster-go/roster/cache"
 )
 
 // User mounts the endpoints for users on a group: registering, logging in, the own account. On an error nothing is
@@ -46,6 +47,8 @@ type Route struct {
 	Permission string // that an administrator needs; "" for users' endpoints
 	Fresh      bool   // the session must have begun shortly before; some take the password in the body instead
 	Replaced   bool   // by a handler of the program's own
+	// Limit is how often an address may ask in a minute, or for administrators' endpoints one of them; 0: no limit.
+	Limit int
 }
 
 // Mounted is what a call of User or Admin has mounted.
@@ -77,6 +80,7 @@ type endpoint struct {
 // repoOf is what mounting itself asks of a repo.
 type repoOf interface {
 	Verifier
+	limiter
 	Fields() []roster.Field
 }
 
@@ -106,12 +110,16 @@ func mount[U roster.Model](group *echo.Group, cfg Config, repo repoOf, endpoints
 	}
 	for _, e := range table {
 		_, replaced := cfg.Replace[e.name]
-		m.routes = append(m.routes, Route{e.name, e.method, on.prefix + e.path, e.auth, e.permission, e.fresh, replaced})
+		m.routes = append(m.routes, Route{e.name, e.method, on.prefix + e.path, e.auth, e.permission, e.fresh, replaced, cfg.limitOf(e)})
 	}
 	if m.openAPI, err = openAPI(m.routes, on.prefix, repo.Fields(), v.schema()); err != nil {
 		return nil, fmt.Errorf("routes: %w", err)
 	}
-	s := &server{cfg: cfg, repo: repo}
+	allowed, err := parseNetworks(cfg.AllowIPs)
+	if err != nil {
+		return nil, fmt.Errorf("routes: config.AllowIPs: %w", err)
+	}
+	s := &server{cfg: cfg, repo: repo, limiter: repo, counters: cache.NewMemory(cache.MemoryConfig{}), allowed: allowed}
 	for _, e := range table {
 		group.Add(e.method, e.path, s.handler(e))
 	}
@@ -137,6 +145,12 @@ func check(table []endpoint, cfg Config, on place) error {
 	case "", AuthNone, AuthSession:
 	default:
 		fault(true, "config.UsernameCheck is %q: want %q or %q", cfg.UsernameCheck, AuthNone, AuthSession)
+	}
+	for name, n := range cfg.Limits {
+		_, isEndpoint := limits[name]
+		fault(!known[name] && !isEndpoint && name != otherLimits && name != adminLimit && name != adminWriteLimit,
+			"config.Limits: there is no endpoint %q", name)
+		fault(n < 0, "config.Limits: that of %q is %d: want 0 or more", name, n)
 	}
 	for i, name := range cfg.Without {
 		fault(!known[name], "config.Without: there is no endpoint %q", name)

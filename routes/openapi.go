@@ -121,6 +121,9 @@ func openAPI(routes []Route, prefix string, fields []roster.Field, shown viewSch
 		if route.Permission != "" {
 			o["x-roster-permission"] = route.Permission
 		}
+		if responses, _ := o["responses"].(map[string]any); route.Limit > 0 && responses["429"] == nil {
+			responses["429"] = map[string]any{"$ref": "#/components/responses/TooMany"}
+		}
 		addParameters(o, prefix)
 		parts.addRejections(o)
 		path := braces(route.Path)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/roster-go/roster"
+	"github.com/roster-go/roster/cache"
 )
 
 // handler works off a request: it reads it, calls an operation and returns the answer.
@@ -21,6 +23,10 @@ type handler func(ctx context.Context, r *request) (answer, error)
 type server struct {
 	cfg  Config
 	repo Verifier
+
+	limiter  limiter       // nil: nothing is limited
+	counters *cache.Memory // of this process
+	allowed  []netip.Prefix
 }
 
 // handler puts an endpoint together: outermost what every answer needs, then the program's middleware, then the
@@ -99,7 +105,7 @@ func (s *server) endpoint(e endpoint) echo.HandlerFunc {
 }
 
 // handle checks a request and calls the endpoint. The order is that in which faults are told: of the body's size and
-// type, of who asks, of the content.
+// type, of too many requests, of who asks, of the content.
 func (s *server) handle(c echo.Context, e endpoint) (answer, error) {
 	r := &request{Request: c.Request(), param: c.Param}
 	text, err := readBody(r.Request, s.cfg.MaxBody)

@@ -3,15 +3,12 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"net"
-	"net/http"
 	"os"
 	"strings"
 	"time"
 	"unicode"
 
 	"github.com/go-viper/mapstructure/v2"
-	"github.com/labstack/echo/v4"
 
 	"github.com/roster-go/roster/identifiers"
 	"github.com/roster-go/roster/mixins"
@@ -47,6 +44,8 @@ type routesConfig struct {
 	Without        []string // endpoints for users that are not mounted
 	AdminWithout   []string // and for administrators
 	TrustedProxies []string // networks (CIDR) whose X-Forwarded-For is believed
+	Limits         map[string]int
+	AllowIPs       []string
 }
 
 // readFile reads the file of --config; "" is the empty one. A name that no setting has is an error.
@@ -110,20 +109,14 @@ func (f fileConfig) routes(t terminal) (routes.Config, error) {
 	cfg := routes.Config{
 		MaxBody: f.Routes.MaxBody, Timeout: f.Routes.Timeout, ProblemBase: f.Routes.ProblemBase, Realm: f.Routes.Realm,
 		Without: f.Routes.Without, Logger: t.logger,
+		Limits: f.Routes.Limits, AllowIPs: f.Routes.AllowIPs,
 	}
 	if len(f.Routes.TrustedProxies) == 0 {
 		return cfg, nil
 	}
-	// Nobody is trusted but those who are named.
-	options := []echo.TrustOption{echo.TrustLoopback(false), echo.TrustLinkLocal(false), echo.TrustPrivateNet(false)}
-	for _, proxy := range f.Routes.TrustedProxies {
-		_, network, err := net.ParseCIDR(proxy)
-		if err != nil {
-			return cfg, fmt.Errorf("--config: routes.trusted_proxies: %q is no network in CIDR notation", proxy)
-		}
-		options = append(options, echo.TrustIPRange(network))
+	var err error
+	if cfg.IPExtractor, err = routes.TrustProxies(f.Routes.TrustedProxies...); err != nil {
+		return cfg, fmt.Errorf("--config: routes.trusted_proxies: %w", err)
 	}
-	extract := echo.ExtractIPFromXFFHeader(options...)
-	cfg.IPExtractor = func(r *http.Request) string { return extract(r) }
 	return cfg, nil
 }
