@@ -183,3 +183,21 @@ func TestMessagePages(t *testing.T) {
 		same(t, map[string]string{"email_confirm": "https://app.example/confirm", "password_first": "https://app.example/set-password"}, pages)
 	})
 }
+
+// MAIL-8, MAIL-48: what strangers ask for is capped for each address over all kinds. Beyond it, and for an address that
+// nobody has, a row is written all the same, and nothing is sent.
+func TestMessagesToOneTarget(t *testing.T) {
+	inEach(t, func(t *testing.T, w *world) {
+		w.add(t, person("", "anna@example.com", ""))
+		for _, address := range []string{"anna@example.com", "ANNA@example.com", "Anna@Example.com", "anna@EXAMPLE.com", "anna@example.com", "nobody@example.com"} {
+			if err := w.ResendEmailConfirmation(t.Context(), address); err != nil {
+				t.Fatal(err)
+			}
+		}
+		same(t, 3, w.rows(t, "roster_messages WHERE kind <> 'noop'"))
+		same(t, 3, w.rows(t, "roster_messages WHERE kind = 'noop' AND state = 'cancelled' AND recipient IS NULL AND payload IS NULL"))
+		same(t, 1, len(w.post(t)))
+	}, func(cfg *usersrepo.Config) {
+		cfg.Protection.Mails.Off, cfg.Protection.AskedMessages.Off, cfg.Protection.Target.Max = true, true, 3
+	})
+}

@@ -307,9 +307,9 @@ func (c *Core[U]) peekQuota(ctx context.Context, l LaneConfig, keys ...string) (
 	if err != nil {
 		return roster.Verdict{}, err
 	}
-	counts, err := c.Cache.Peek(ctx, limitsOf(lanes)...)
+	counts, err := c.peek(ctx, limitsOf(lanes)...)
 	if err != nil {
-		return roster.Verdict{}, cacheFailure(ctx, err)
+		return roster.Verdict{}, err
 	}
 	verdict := c.verdict("quota", counts[0])
 	for _, count := range counts[1:] {
@@ -336,9 +336,9 @@ func (c *Core[U]) takeTarget(ctx context.Context, target string) (bool, error) {
 	if len(lanes) == 0 {
 		return true, nil
 	}
-	counts, err := c.Cache.IncrBelow(ctx, limitsOf(lanes)...)
+	counts, err := c.incrBelow(ctx, limitsOf(lanes)...)
 	if err != nil {
-		return false, cacheFailure(ctx, err)
+		return false, err
 	}
 	var taken []cache.Limit
 	for i, count := range counts {

@@ -26,6 +26,11 @@ func (c *Core[U]) askQuietly(
 		if err != nil {
 			return err
 		}
+		ofAnyKind, err := c.takeTarget(ctx, canonical)
+		if err != nil {
+			return err
+		}
+		toTarget = toTarget && ofAnyKind
 		id, account := roster.NewID(), c.counterKey("nobody", canonical)
 		u, err := find(ctx)
 		switch {
