@@ -28,6 +28,18 @@ const (
 	PermissionRetryMessages   = "messages:retry"
 )
 
+// PermissionSuperuser stands for what superusers alone may do: no list of permissions grants it, "*" neither.
+const PermissionSuperuser = "superuser"
+
+// OwnPermissions are the permissions that Roster's own operations ask for.
+func OwnPermissions() []string {
+	return []string{
+		PermissionReadUsers, PermissionCreateUsers, PermissionUpdateUsers, PermissionDeleteUsers, PermissionEndSessions,
+		PermissionBan, PermissionKick, PermissionArchive, PermissionGrant, PermissionSendCredentials, PermissionReadBlackout,
+		PermissionReadLockouts, PermissionClearLockouts, PermissionReadAudit, PermissionReadMessages, PermissionRetryMessages,
+	}
+}
+
 // Permissions is a user's list of permissions, sorted and without doubles. It is kept as a JSON array, since a
 // []string does not scan on SQLite.
 type Permissions []string

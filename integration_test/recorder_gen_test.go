@@ -335,6 +335,91 @@ func (r *recorder[U]) Authorize(ctx context.Context, permission string) error {
 	return r.UsersRepo.Authorize(ctx, permission)
 }
 
+func (r *recorder[U]) Ban(ctx context.Context, id roster.ID, ban roster.Ban) (roster.BanRecord, error) {
+	r.calls.note("Ban")
+	return r.UsersRepo.Ban(ctx, id, ban)
+}
+
+func (r *recorder[U]) Unban(ctx context.Context, id roster.ID) error {
+	r.calls.note("Unban")
+	return r.UsersRepo.Unban(ctx, id)
+}
+
+func (r *recorder[U]) ToggleBlacklist(ctx context.Context, id roster.ID) (banned bool, err error) {
+	r.calls.note("ToggleBlacklist")
+	return r.UsersRepo.ToggleBlacklist(ctx, id)
+}
+
+func (r *recorder[U]) GetBlacklist(ctx context.Context, query roster.BlacklistQuery) (roster.Page[roster.Banned[U]], error) {
+	r.calls.note("GetBlacklist")
+	return r.UsersRepo.GetBlacklist(ctx, query)
+}
+
+func (r *recorder[U]) GetStanding(ctx context.Context, id roster.ID) (roster.Standing, error) {
+	r.calls.note("GetStanding")
+	return r.UsersRepo.GetStanding(ctx, id)
+}
+
+func (r *recorder[U]) Kick(ctx context.Context, id roster.ID) error {
+	r.calls.note("Kick")
+	return r.UsersRepo.Kick(ctx, id)
+}
+
+func (r *recorder[U]) ArchiveUser(ctx context.Context, id roster.ID, reason string) (U, error) {
+	r.calls.note("ArchiveUser")
+	return r.UsersRepo.ArchiveUser(ctx, id, reason)
+}
+
+func (r *recorder[U]) UnarchiveUser(ctx context.Context, id roster.ID) (U, error) {
+	r.calls.note("UnarchiveUser")
+	return r.UsersRepo.UnarchiveUser(ctx, id)
+}
+
+func (r *recorder[U]) GetBlackout(ctx context.Context) (roster.Blackout, error) {
+	r.calls.note("GetBlackout")
+	return r.UsersRepo.GetBlackout(ctx)
+}
+
+func (r *recorder[U]) SetBlackout(ctx context.Context, blackout roster.Blackout) (roster.Blackout, error) {
+	r.calls.note("SetBlackout")
+	return r.UsersRepo.SetBlackout(ctx, blackout)
+}
+
+func (r *recorder[U]) DeleteBlackout(ctx context.Context) error {
+	r.calls.note("DeleteBlackout")
+	return r.UsersRepo.DeleteBlackout(ctx)
+}
+
+func (r *recorder[U]) GetPermissions(ctx context.Context, id roster.ID) (roster.Permissions, error) {
+	r.calls.note("GetPermissions")
+	return r.UsersRepo.GetPermissions(ctx, id)
+}
+
+func (r *recorder[U]) SetPermissions(ctx context.Context, id roster.ID, permissions []string) (roster.Permissions, error) {
+	r.calls.note("SetPermissions")
+	return r.UsersRepo.SetPermissions(ctx, id, permissions)
+}
+
+func (r *recorder[U]) AddPermissions(ctx context.Context, id roster.ID, permissions []string) (roster.Permissions, error) {
+	r.calls.note("AddPermissions")
+	return r.UsersRepo.AddPermissions(ctx, id, permissions)
+}
+
+func (r *recorder[U]) RemovePermissions(ctx context.Context, id roster.ID, permissions []string) (roster.Permissions, error) {
+	r.calls.note("RemovePermissions")
+	return r.UsersRepo.RemovePermissions(ctx, id, permissions)
+}
+
+func (r *recorder[U]) SetSuperuser(ctx context.Context, id roster.ID, superuser bool) (U, error) {
+	r.calls.note("SetSuperuser")
+	return r.UsersRepo.SetSuperuser(ctx, id, superuser)
+}
+
+func (r *recorder[U]) ListAudit(ctx context.Context, query roster.AuditQuery) (roster.Page[roster.AuditEntry], error) {
+	r.calls.note("ListAudit")
+	return r.UsersRepo.ListAudit(ctx, query)
+}
+
 func (r *recorder[U]) Register(ctx context.Context, user U, password roster.Secret, options ...roster.RegisterOption) (U, *roster.TokenPair, error) {
 	r.calls.note("Register")
 	return r.UsersRepo.Register(ctx, user, password, options...)

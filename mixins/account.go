@@ -247,7 +247,7 @@ func (m Account[U]) UpdateAccount(ctx context.Context, id roster.ID, patch json.
 		return none, err
 	}
 	return c.Self.Update(ctx, id, func(user U) error {
-		if err := guardSuperuser(rights, user.Base()); err != nil {
+		if err := c.guardSuperuser(ctx, rights, roster.PermissionUpdateUsers, user.Base()); err != nil {
 			return err
 		}
 		if !actor.Trusted() && !c.Settings.Account.UnverifiedUpdate && !user.Base().Verified() {

@@ -27,8 +27,8 @@ type AdministrationOps interface {
 	// has ended, is roster.ErrConflict: of several callers at once one succeeds. It takes the permission messages:retry.
 	RetryMessage(ctx context.Context, id roster.ID) error
 
-	// Clean deletes what is over since long: sessions and messages as long after as the settings say, used links after a
-	// week. It returns how many rows; Run does so every hour.
+	// Clean deletes what is over since long: sessions, messages and entries of the audit trail as long after as the settings
+	// say, used links after a week. It returns how many rows; Run does so every hour.
 	Clean(ctx context.Context) (int64, error)
 
 	// Reindex writes anew what text search looks into, for users stored before a field was tagged "search", or changed
@@ -64,6 +64,7 @@ func (m Administration[U]) Clean(ctx context.Context) (int64, error) {
 	}
 	return c.Store.Clean(ctx, c.now(), store.Keep{
 		Sessions: c.Settings.Session.Keep, Links: 7 * day, Messages: c.Settings.Notify.Keep, DeadMessages: c.Settings.Notify.KeepDead,
+		Audit: c.Settings.Audit.Keep,
 	})
 }
 

@@ -66,7 +66,7 @@ func (m Account[U]) Authenticate(ctx context.Context, credentials roster.Credent
 		return u, nil // it looks at the state when it makes the session, and settles the attempt then
 	}
 	if u, err = c.Self.Get(ctx, id); err == nil {
-		err = c.mayLogIn(u.Base())
+		err = c.mayLogIn(ctx, u.Base())
 	}
 	if err != nil {
 		return none, c.refused(ctx, ip, login, id, err)
@@ -163,21 +163,26 @@ func (c *Core[U]) failed(ctx context.Context, ip, login string, id *roster.ID, r
 // errDeleted is the state of users who must look unknown to whoever logs in.
 var errDeleted = &roster.Error{Code: "deleted"}
 
-// mayLogIn judges the state of a user who has proven who they are.
-func (c *Core[U]) mayLogIn(b *roster.User) error {
+// mayLogIn judges the state of a user who has proven who they are, and tells them why they may not.
+func (c *Core[U]) mayLogIn(ctx context.Context, b *roster.User) error {
+	state := c.shut(b)
 	switch {
-	case b.Deleted():
-		return errDeleted
-	case b.Banned(c.now()):
-		err := *roster.ErrBanned
-		if b.BannedUntil != nil {
-			err.Details = map[string]any{"until": *b.BannedUntil}
+	case errors.Is(state, roster.ErrBanned):
+		ban, err := c.banOf(ctx, b)
+		if err != nil {
+			return err
 		}
-		return &err
-	case b.ArchivedAt != nil:
-		return roster.ErrArchived
-	case c.Settings.Account.RequireConfirmed && !b.Verified():
+		banned := *roster.ErrBanned
+		banned.Details = map[string]any{}
+		if ban.Reason != "" {
+			banned.Details["reason"] = ban.Reason
+		}
+		if ban.Until != nil {
+			banned.Details["until"] = *ban.Until
+		}
+		return &banned
+	case state == nil && c.Settings.Account.RequireConfirmed && !b.Verified():
 		return roster.ErrNotVerified
 	}
-	return nil
+	return state
 }

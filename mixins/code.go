@@ -22,6 +22,7 @@ type code struct {
 	to        string     // as it is stored
 	canonical string     // as it is compared
 	change    *roster.ID // of contact, that it proves
+	message   string     // its kind; "" means that of codes
 }
 
 // changePurpose is that of codes which prove the number of a change.
@@ -66,6 +67,8 @@ func (c *Core[U]) sendCode(ctx context.Context, u U, to code) error {
 		vars: map[string]any{"Purpose": to.purpose}, secrets: messageSecrets{Code: digits},
 	}
 	switch {
+	case to.message != "":
+		m.kind = to.message
 	case to.channel == notify.SMS && to.purpose == string(roster.CodeVerify):
 		m.kind = notify.PhoneConfirm
 	case to.channel == notify.SMS:
@@ -82,6 +85,17 @@ func newCode(digits int) (string, error) {
 		return "", err
 	}
 	return fmt.Sprintf("%0*d", digits, n), nil
+}
+
+// codesFor are the purposes of codes, to either contact.
+func codesFor(purposes ...roster.CodePurpose) []store.LinkPurpose {
+	var list []store.LinkPurpose
+	for _, purpose := range purposes {
+		for _, k := range []contact{email, phone} {
+			list = append(list, store.CodeFor(string(purpose), string(k.kind)))
+		}
+	}
+	return list
 }
 
 const codeNonce = 16 // bytes

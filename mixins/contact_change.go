@@ -80,7 +80,7 @@ func (c *Core[U]) requestChange(ctx context.Context, id roster.ID, k contact, va
 		case c.shutOut(b):
 			return roster.ErrConflict.WithMessage("the user is banned or archived")
 		}
-		if err := guardSuperuser(rights, b); err != nil {
+		if err := c.guardAbove(ctx, rights, roster.PermissionUpdateUsers, b); err != nil {
 			return err
 		}
 		if value == nil {

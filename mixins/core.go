@@ -31,7 +31,7 @@ type Self[U roster.Model] interface {
 	OneTimeOps
 	UsernameOps[U]
 	PasswordOps[U]
-	ManagementOps
+	ManagementOps[U]
 	AccountOps[U]
 	SessionOps[U]
 	AdministrationOps

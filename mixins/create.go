@@ -78,20 +78,9 @@ func (n *newcomer[U]) mayGrant(ctx context.Context) error {
 		return err
 	}
 	if n.options.Superuser != nil && *n.options.Superuser {
-		return roster.ErrForbidden
+		return n.core.forbidden(ctx, roster.PermissionSuperuser, roster.ID{})
 	}
-	var missing []roster.FieldError
-	for _, permission := range n.options.Permissions {
-		if !rights.Permissions.Covers(permission) {
-			missing = append(missing, roster.FieldError{
-				Field: "permissions", Code: roster.NotHeld, Params: map[string]any{"permission": permission},
-			})
-		}
-	}
-	if len(missing) > 0 {
-		return roster.ErrForbidden.WithFields(missing...)
-	}
-	return nil
+	return n.core.mayHandOut(ctx, rights, roster.PermissionGrant, roster.ID{}, n.options.Permissions)
 }
 
 // prepare judges the password and hashes it: before the transaction, so that no connection waits for a hash. When no
@@ -168,6 +157,7 @@ func (n *newcomer[U]) validate(ctx context.Context, u U) roster.FieldErrors {
 		faults.Add("email", roster.Required)
 	}
 	checkPermissions("permissions", n.options.Permissions, &faults)
+	n.core.checkKnown("permissions", n.options.Permissions, &faults)
 	return faults
 }
 
@@ -279,6 +269,11 @@ const (
 	maxPermissions    = 200
 	maxAllPermissions = 4096 // bytes: an access token holds them
 )
+
+// IsPermission reports whether a text has the form of a permission.
+func IsPermission(name string) bool {
+	return len(name) <= maxPermission && permissionForm.MatchString(name)
+}
 
 func checkPermissions(field string, names []string, faults *roster.FieldErrors) {
 	size := 0

@@ -30,7 +30,7 @@ func (m CRUD[U]) Delete(ctx context.Context, id roster.ID, mode roster.DeleteMod
 			return err
 		}
 		b := u.Base()
-		if err := guardSuperuser(rights, b); err != nil {
+		if err := c.guardSuperuser(ctx, rights, roster.PermissionDeleteUsers, b); err != nil {
 			return err
 		}
 		if b.Deleted() && (mode == roster.Deactivate || mode == roster.Anonymise && b.Anonymised()) {
@@ -140,7 +140,7 @@ func (m CRUD[U]) Restore(ctx context.Context, id roster.ID) (U, error) {
 		}
 		result = u
 		b := u.Base()
-		if err := guardSuperuser(rights, b); err != nil {
+		if err := c.guardSuperuser(ctx, rights, roster.PermissionDeleteUsers, b); err != nil {
 			return err
 		}
 		switch {

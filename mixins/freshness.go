@@ -17,5 +17,8 @@ func (m Session[U]) CheckFresh(ctx context.Context) error {
 	if actor.Trusted() || c.now().Sub(actor.AuthTime) <= c.Settings.Session.FreshFor {
 		return nil
 	}
+	if actor.Kind == roster.ActorAdmin {
+		c.recordAside(ctx, deed{action: actionOf(ctx), result: roster.AuditRefused, code: roster.CodeReauthentication})
+	}
 	return roster.ErrReauthentication
 }

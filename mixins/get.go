@@ -113,8 +113,15 @@ func (c *Core[U]) mayRead(ctx context.Context, u U, err error) (U, error) {
 	if nested(ctx) || actor.Trusted() || err == nil && u.Base().ID == actor.ID {
 		return u, err
 	}
-	if _, refused := c.permit(ctx, roster.PermissionReadUsers); refused != nil {
+	if _, refused := c.permit(ctx, roster.PermissionReadUsers, roster.ID{}); refused != nil {
 		return none, refused
+	}
+	var found *roster.ID
+	if err == nil {
+		found = &u.Base().ID
+	}
+	if err := c.recordRead(ctx, found, nil, err); err != nil {
+		return none, err
 	}
 	return u, err
 }

@@ -112,6 +112,7 @@ func before[U roster.Model, E any](ctx context.Context, c *Core[U], run callback
 	}
 	c.Store.HookRuns(ctx)
 	if err := run.Before(forHooks(ctx), e); err != nil {
+		c.recordVeto(ctx, e, err)
 		return err
 	}
 	if lacksUser[U](e) {
@@ -134,8 +135,17 @@ func lacksUser[U roster.Model](event any) bool {
 	return false
 }
 
-// after runs the After hooks of an event, and queues its On hooks until the transaction has committed.
+// after writes an event to the audit trail, runs its After hooks, and queues its On hooks until the transaction has
+// committed.
 func after[U roster.Model, E any](ctx context.Context, c *Core[U], run callbacks.Run[E], e *E) error {
+	if err := c.record(ctx, e); err != nil {
+		return err
+	}
+	return fire(ctx, c, run, e)
+}
+
+// fire is after for an event that is in the audit trail already.
+func fire[U roster.Model, E any](ctx context.Context, c *Core[U], run callbacks.Run[E], e *E) error {
 	if run.HasAfter() {
 		c.Store.HookRuns(ctx)
 		if err := run.After(forHooks(ctx), e); err != nil {

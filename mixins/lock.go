@@ -52,12 +52,5 @@ func (c *Core[U]) lockJudged(ctx context.Context, permission string, id roster.I
 	if err != nil {
 		return none, err
 	}
-	u, err := c.lock(ctx, id)
-	if err != nil {
-		return none, err
-	}
-	if u.Base().Anonymised() {
-		return none, roster.ErrNotFound
-	}
-	return u, guardSuperuser(rights, u.Base())
+	return c.lockFor(ctx, rights, permission, id)
 }

@@ -152,12 +152,7 @@ func (m Password[U]) StorePassword(ctx context.Context, id roster.ID, encoded st
 // voidPending ends what was sent to a user and would lead past their new password: links and codes that set one or log in,
 // and changes of contacts that wait. What undoes a change, or proves a contact, stays good.
 func (c *Core[U]) voidPending(ctx context.Context, id roster.ID) error {
-	purposes := []store.LinkPurpose{store.FirstPassword, store.ResetPassword}
-	for _, purpose := range []string{"reset", "login", "step-up"} {
-		for _, k := range []contact{email, phone} {
-			purposes = append(purposes, store.CodeFor(purpose, string(k.kind)))
-		}
-	}
+	purposes := append(codesFor("reset", "login", "step-up"), store.FirstPassword, store.ResetPassword)
 	if err := c.Store.VoidLinks(ctx, id, "", c.now(), purposes...); err != nil {
 		return err
 	}

@@ -158,7 +158,7 @@ func (m Password[U]) SendPasswordReset(ctx context.Context, id roster.ID, channe
 		if b.Anonymised() {
 			return roster.ErrNotFound
 		}
-		if err := guardSuperuser(rights, b); err != nil {
+		if err := c.guardAbove(ctx, rights, roster.PermissionSendCredentials, b); err != nil {
 			return err
 		}
 		if b.Deleted() || c.shutOut(b) {
@@ -218,7 +218,7 @@ func (m Password[U]) RequestPasswordSet(ctx context.Context, id roster.ID) error
 		if err != nil {
 			return err
 		}
-		if err := guardSuperuser(rights, u.Base()); err != nil {
+		if err := c.guardAbove(ctx, rights, roster.PermissionUpdateUsers, u.Base()); err != nil {
 			return err
 		}
 		if err := c.lacksPassword(ctx, id); err != nil {

@@ -3,6 +3,7 @@ package mixins
 import (
 	"context"
 	"encoding/base64"
+	"log/slog"
 	"net/netip"
 	"slices"
 	"time"
@@ -389,16 +390,19 @@ func (m Protection[U]) RecordLoginFailure(ctx context.Context, ip, login string,
 		return err
 	}
 	run := c.hooks.LoginFailed.Begin()
-	if !run.HasAfter() && !run.HasOn() {
-		return nil // nobody to tell
-	}
 	e := &callbacks.LoginFailed{
 		Event: c.event(ctx), UserID: id, Reason: reason, Via: roster.ViaPassword, Login: c.maskLogin(login),
 	}
 	// The count stands already. What a hook writes is its own, and its failure changes no answer.
-	err = c.Store.Aside(ctx, func(ctx context.Context) error { return after(ctx, c, run, e) })
+	err = c.Store.Aside(ctx, func(ctx context.Context) error {
+		if err := c.recordFailure(ctx, e, login); err != nil || !run.HasAfter() && !run.HasOn() {
+			return err
+		}
+		c.tell(ctx, "AfterLoginFailed", func(ctx context.Context) error { return fire(ctx, c, run, e) })
+		return nil
+	})
 	if err != nil {
-		c.reportHook(ctx, "AfterLoginFailed", err)
+		c.Logger.ErrorContext(ctx, "refused log-in was not recorded", slog.Any("error", err))
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package mixins
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/roster-go/roster"
@@ -84,13 +85,13 @@ func (c *Core[U]) judgeRefresh(ctx context.Context, token tokens.Refresh) (roste
 	}
 	now := c.now()
 	current, previous := token.Matches(x.SecretHash), token.Matches(x.PreviousHash)
-	state := c.mayLogIn(u.Base())
+	state := c.mayLogIn(ctx, u.Base())
 	if errors.Is(state, errDeleted) {
 		state = roster.ErrSessionRevoked
 	}
 	switch {
 	case x.EndedAt != nil:
-		ofState := *x.EndedReason == roster.RevokedByState
+		ofState := slices.Contains(endedByState, *x.EndedReason)
 		if ofState && (current || previous) && (errors.Is(state, roster.ErrBanned) || errors.Is(state, roster.ErrArchived)) {
 			return pair, state
 		}
@@ -105,7 +106,11 @@ func (c *Core[U]) judgeRefresh(ctx context.Context, token tokens.Refresh) (roste
 		return pair, c.endForBlackout(ctx, x)
 	case state != nil:
 		return pair, c.endForState(ctx, x, state)
-	case current:
+	}
+	if err := c.closedFor(ctx, u.Base().Superuser); err != nil {
+		return pair, err
+	}
+	if current {
 		// It was the current one when it was looked up, and is again: something else had the row meanwhile.
 		return c.again(ctx, token)
 	}
@@ -115,6 +120,9 @@ func (c *Core[U]) judgeRefresh(ctx context.Context, token tokens.Refresh) (roste
 	}
 	return c.pair(ctx, u, x, next)
 }
+
+// endedByState are the reasons of sessions that ended because of what their user is.
+var endedByState = []roster.RevokeReason{roster.RevokedByState, roster.RevokedByBan, roster.RevokedByArchive}
 
 // refreshState returns a session with its user, and the epoch of all users.
 func (c *Core[U]) refreshState(ctx context.Context, id roster.ID) (x store.Session, u U, epoch int64, err error) {
@@ -150,10 +158,15 @@ func (c *Core[U]) reused(ctx context.Context, x store.Session, token tokens.Refr
 		if err != nil || !ended {
 			return err
 		}
-		c.revoked(ctx, x.UserID, []roster.ID{x.ID}, roster.RevokedByReuse)
+		if err := c.revoked(ctx, x.UserID, []roster.ID{x.ID}, roster.RevokedByReuse); err != nil {
+			return err
+		}
 		run := c.hooks.TokenReuse.Begin()
 		e := &callbacks.TokenReuse{Event: c.event(ctx), UserID: x.UserID, SID: x.ID, Generation: token.Generation}
-		c.tell(ctx, "AfterTokenReuse", func(ctx context.Context) error { return after(ctx, c, run, e) })
+		if err := c.record(ctx, e); err != nil {
+			return err
+		}
+		c.tell(ctx, "AfterTokenReuse", func(ctx context.Context) error { return fire(ctx, c, run, e) })
 		u, err := c.load(ctx, x.UserID)
 		if err != nil {
 			return err
@@ -188,8 +201,7 @@ func (c *Core[U]) endForState(ctx context.Context, x store.Session, state error)
 		if err != nil || !ended {
 			return err
 		}
-		c.revoked(ctx, x.UserID, []roster.ID{x.ID}, roster.RevokedByState)
-		return nil
+		return c.revoked(ctx, x.UserID, []roster.ID{x.ID}, roster.RevokedByState)
 	})
 	if err != nil {
 		return err

@@ -29,14 +29,18 @@ func reasonOf(ctx context.Context, otherwise roster.RevokeReason) roster.RevokeR
 	return otherwise
 }
 
-// revoked tells the hooks which sessions an operation has ended, in the transaction that ended them.
-func (c *Core[U]) revoked(ctx context.Context, user roster.ID, sessions []roster.ID, reason roster.RevokeReason) {
+// revoked tells the audit trail and the hooks which sessions an operation has ended, in the transaction that ended them.
+func (c *Core[U]) revoked(ctx context.Context, user roster.ID, sessions []roster.ID, reason roster.RevokeReason) error {
 	if len(sessions) == 0 {
-		return
+		return nil
 	}
 	run := c.hooks.SessionRevoke.Begin()
 	e := &callbacks.SessionRevoke{Event: c.event(ctx), UserID: user, SIDs: sessions, Reason: reason}
-	c.tell(ctx, "AfterSessionRevoke", func(ctx context.Context) error { return after(ctx, c, run, e) })
+	if err := c.record(ctx, e); err != nil {
+		return err
+	}
+	c.tell(ctx, "AfterSessionRevoke", func(ctx context.Context) error { return fire(ctx, c, run, e) })
+	return nil
 }
 
 // tell runs the After hooks of what has happened and cannot be undone by them: their failure takes back what they
@@ -58,7 +62,7 @@ func (c *Core[U]) judgeRevoke(ctx context.Context, id roster.ID) error {
 	if err != nil {
 		return err
 	}
-	return guardSuperuser(rights, u.Base())
+	return c.guardSuperuser(ctx, rights, roster.PermissionEndSessions, u.Base())
 }
 
 // RevokeSession implements SessionOps.
@@ -87,8 +91,7 @@ func (m Session[U]) RevokeSession(ctx context.Context, id, session roster.ID) er
 		if !ended {
 			return roster.ErrNotFound
 		}
-		c.revoked(ctx, id, []roster.ID{session}, reason)
-		return nil
+		return c.revoked(ctx, id, []roster.ID{session}, reason)
 	})
 }
 
@@ -118,8 +121,7 @@ func (m Session[U]) revokeAll(ctx context.Context, name string, id, except roste
 		if ended, err = c.Store.EndSessions(ctx, id, except, c.now(), reason); err != nil {
 			return err
 		}
-		c.revoked(ctx, id, ended, reason)
-		return nil
+		return c.revoked(ctx, id, ended, reason)
 	})
 	if err == nil && len(ended) == 0 && !nested(ctx) {
 		_, err = c.Self.Get(ctx, id) // no sessions, or no such user

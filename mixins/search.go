@@ -40,6 +40,11 @@ func (m CRUD[U]) Search(ctx context.Context, query roster.Query) (roster.Page[U]
 			return roster.Page[U]{}, err
 		}
 	}
+	if query.Text != "" && !nested(ctx) && !roster.ActorFrom(ctx).Trusted() {
+		if err := c.recordRead(ctx, nil, map[string]any{"q": query.Text}, nil); err != nil {
+			return roster.Page[U]{}, err
+		}
+	}
 	page := roster.Page[U]{Items: []U{}}
 	keys, more, err := c.Store.SearchUsers(ctx, q, func() []any {
 		u := c.Plan.New()

@@ -98,7 +98,7 @@ func (m Session[U]) IssueTokens(ctx context.Context, id roster.ID, options roste
 		if err != nil {
 			return err
 		}
-		if err := c.mayLogIn(u.Base()); err != nil {
+		if err := c.mayLogIn(ctx, u.Base()); err != nil {
 			return err
 		}
 		run := c.hooks.Login.Begin()
@@ -112,7 +112,7 @@ func (m Session[U]) IssueTokens(ctx context.Context, id roster.ID, options roste
 		first, now := u.Base().LastLoginAt == nil, c.now()
 		u.Base().LastLoginAt = &now
 		device, token := c.device(options.DeviceToken)
-		session, refresh, known, err := c.begin(ctx, id, options, device)
+		session, refresh, known, err := c.begin(ctx, u, options, device)
 		if err != nil {
 			return err
 		}
@@ -148,8 +148,8 @@ type veto struct{ error }
 func (v veto) Unwrap() []error { return []error{v.error, errVetoed} }
 
 // begin stores a session of a user whose row is locked.
-func (c *Core[U]) begin(ctx context.Context, id roster.ID, options roster.IssueOptions, device store.Device) (x store.Session, refresh roster.Secret, known bool, err error) {
-	s, now, actor := c.Settings.Session, c.now(), roster.ActorFrom(ctx)
+func (c *Core[U]) begin(ctx context.Context, u U, options roster.IssueOptions, device store.Device) (x store.Session, refresh roster.Secret, known bool, err error) {
+	s, now, actor, id := c.Settings.Session, c.now(), roster.ActorFrom(ctx), u.Base().ID
 	remember := options.Remember == nil || *options.Remember
 	x = store.Session{
 		ID: roster.NewID(), UserID: id, CreatedAt: now, LastUsedAt: now, Remember: remember, AuthTime: now,
@@ -164,12 +164,19 @@ func (c *Core[U]) begin(ctx context.Context, id roster.ID, options roster.IssueO
 	if err != nil {
 		return x, "", false, err
 	}
-	evicted, known, err := c.Store.InsertSession(ctx, &x, s.MaxPerUser, device)
+	entered := deed{action: "login.ok", subject: &id, session: &x.ID, changes: map[string]any{"via": options.Via, "amr": options.AMR}}
+	evicted, known, err := c.Store.InsertSession(ctx, &x, store.Admission{
+		Most: s.MaxPerUser, Superuser: u.Base().Superuser, Device: device, Entry: c.entry(ctx, entered),
+	})
+	if errors.Is(err, roster.ErrNotFound) {
+		if closed := c.closedFor(ctx, u.Base().Superuser); closed != nil {
+			err = closed
+		}
+	}
 	if err != nil {
 		return x, "", false, err
 	}
-	c.revoked(ctx, id, evicted, roster.RevokedByEviction)
-	return x, refresh, known, nil
+	return x, refresh, known, c.revoked(ctx, id, evicted, roster.RevokedByEviction)
 }
 
 // pair signs an access token for a session and puts both tokens together.
@@ -238,9 +245,9 @@ func (c *Core[U]) checkStanding(ctx context.Context, claims roster.Claims) error
 	case err != nil:
 		return err
 	}
-	u := roster.User{BannedAt: x.BannedAt, BannedUntil: x.BannedUntil, DeletedAt: x.DeletedAt}
+	u := roster.User{BannedAt: x.BannedAt, BannedUntil: x.BannedUntil, ArchivedAt: x.ArchivedAt, DeletedAt: x.DeletedAt}
 	switch {
-	case x.UserID != claims.Subject, x.EndedAt != nil, u.Banned(c.now()), u.Deleted(), x.ArchivedAt != nil, claims.GlobalEpoch < x.GlobalEpoch:
+	case x.UserID != claims.Subject, x.EndedAt != nil, c.shut(&u) != nil, claims.GlobalEpoch < x.GlobalEpoch:
 		return roster.ErrSessionRevoked
 	case claims.Epoch < x.Epoch:
 		return roster.ErrTokenExpired // the session lives: refreshing gives a token of the new epoch

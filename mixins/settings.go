@@ -31,6 +31,8 @@ type Settings struct {
 	Protection ProtectionConfig
 	Notify     NotifyConfig
 	Callbacks  CallbacksConfig
+	Management ManagementConfig
+	Audit      AuditConfig
 }
 
 // AccountConfig is how people come to an account and into it.
@@ -248,6 +250,20 @@ type CallbacksConfig struct {
 	Publish string
 }
 
+// ManagementConfig is what administrators may be given, and how it is called.
+type ManagementConfig struct {
+	// KnownPermissions are those of the program that can be given to somebody, beside Roster's own; empty: any.
+	KnownPermissions []string
+	// Permissions rename Roster's own: {"users:ban": "moderation:ban"}. What asks for the former asks for the latter then.
+	Permissions map[string]string
+}
+
+// AuditConfig is how long the audit trail goes back.
+type AuditConfig struct {
+	// Keep is the age at which entries are deleted; 0 means 400 days.
+	Keep time.Duration
+}
+
 const day = 24 * time.Hour
 
 // WithDefaults returns the settings with what was left out filled in.
@@ -277,6 +293,7 @@ func (s Settings) WithDefaults() Settings {
 	o.EmailDigits, o.PhoneDigits = cmp.Or(o.EmailDigits, 6), cmp.Or(o.PhoneDigits, 6)
 	fill(&o.CodeTTL, 10*time.Minute)
 	fill(&s.Callbacks.OnTimeout, 5*time.Second)
+	fill(&s.Audit.Keep, 400*day)
 	p := &s.Protection
 	p.Source.fill(30, time.Minute)
 	p.Identifier.fill(10, 15*time.Minute)

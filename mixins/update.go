@@ -17,14 +17,18 @@ func (m CRUD[U]) Update(ctx context.Context, id roster.ID, fn func(user U) error
 	}
 	o := roster.UpdateOptionsOf(options...)
 	err = c.Store.Transact(ctx, func(ctx context.Context) error {
-		old, err := c.lockJudged(ctx, roster.PermissionUpdateUsers, id)
+		rights, err := c.judge(ctx, roster.PermissionUpdateUsers, id)
+		if err != nil {
+			return err
+		}
+		old, err := c.lockFor(ctx, rights, roster.PermissionUpdateUsers, id)
 		if err != nil {
 			return err
 		}
 		if o.Version != nil && *o.Version != old.Base().Version {
 			return roster.ErrVersionMismatch
 		}
-		ch := change[U]{core: c, old: old, user: c.Plan.clone(old)}
+		ch := change[U]{core: c, rights: rights, old: old, user: c.Plan.clone(old)}
 		if err := fn(ch.user); err != nil {
 			return err
 		}
@@ -41,6 +45,7 @@ func (m CRUD[U]) Update(ctx context.Context, id roster.ID, fn func(user U) error
 // change is an edited user on the way into the database.
 type change[U roster.Model] struct {
 	core      *Core[U]
+	rights    store.Rights // the actor's; all of them for the user and the program
 	old, user U
 	names     names // canonical, of the user as edited
 	oldNames  names
@@ -82,6 +87,9 @@ func (ch *change[U]) apply(ctx context.Context) (U, error) {
 	if len(fields) == 0 {
 		return ch.old, nil
 	}
+	if err := ch.guardContacts(ctx); err != nil {
+		return ch.old, err
+	}
 	if err := ch.spendRename(ctx); err != nil {
 		return ch.old, err
 	}
@@ -91,6 +99,15 @@ func (ch *change[U]) apply(ctx context.Context) (U, error) {
 	ch.written = true
 	forgetFresh[U](ctx)
 	return ch.user, events.after(ctx, ch, fields)
+}
+
+// guardContacts keeps an administrator from changing where somebody who may do more than they gets their links: that is
+// the way to their password.
+func (ch *change[U]) guardContacts(ctx context.Context) error {
+	if equalValues(ch.names.Email, ch.oldNames.Email) && equalValues(ch.names.Phone, ch.oldNames.Phone) {
+		return nil
+	}
+	return ch.core.guardAbove(ctx, ch.rights, roster.PermissionUpdateUsers, ch.old.Base())
 }
 
 // validate judges what was changed: a rule that came after a value was stored does not keep the rest from changing.

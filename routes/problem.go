@@ -90,6 +90,8 @@ func (s *server) problem(ctx context.Context, requestID string, e endpoint, err 
 		p.Status, p.Code = http.StatusInternalServerError, roster.CodeInternal
 	case status < http.StatusInternalServerError:
 		p.Detail, p.Errors, p.Details = known.Message, known.Fields, detailsOf(known)
+	case known.Code == roster.CodeUnavailable:
+		p.Detail = known.Message // such as that of a closed blackout
 	}
 	if p.Title = title(p.Code); s.cfg.ProblemBase != "" {
 		p.Type = s.cfg.ProblemBase + string(p.Code)

@@ -17,12 +17,13 @@ const (
 	Outbox      Purpose = "outbox" // payloads of mails and text messages
 	BulkPlan    Purpose = "bulk-plan"
 	CSRF        Purpose = "csrf"
+	Audit       Purpose = "audit" // logins of nobody, in the audit trail
 )
 
 // known lists the purposes whose keys a Ring derives beforehand.
 func known() []Purpose {
 	return []Purpose{
 		SigningKeys, RefreshTag, OneTimeCode, ContactCode, CodeHandle, Decoy,
-		Counter, NameHold, Cursor, Outbox, BulkPlan, CSRF,
+		Counter, NameHold, Cursor, Outbox, BulkPlan, CSRF, Audit,
 	}
 }

@@ -14,6 +14,7 @@ type Keep struct {
 	Links        time.Duration // after their end
 	Messages     time.Duration // after they were sent, cancelled or expired
 	DeadMessages time.Duration
+	Audit        time.Duration
 }
 
 // Clean deletes what is over since longer than keep says, empties dead messages that came to their end, and returns how
@@ -73,5 +74,6 @@ func (s *Store) Clean(ctx context.Context, now time.Time, keep Keep) (int64, err
 			}
 		}
 	}
-	return total, nil
+	n, err := s.cleanAudit(ctx, now.Add(-keep.Audit))
+	return total + n, err
 }

@@ -8,6 +8,9 @@ import (
 
 // RemoveUser deletes a user's row and all that hangs on it.
 func (s *Store) RemoveUser(ctx context.Context, id roster.ID) error {
+	if err := s.forgetAudit(ctx, id); err != nil {
+		return err
+	}
 	for _, statement := range []string{
 		"DELETE FROM {messages} WHERE user_id = $1",
 		"DELETE FROM {lockouts} WHERE user_id = $1",
@@ -26,7 +29,11 @@ func (s *Store) RemoveUser(ctx context.Context, id roster.ID) error {
 
 // ForgetUser deletes what tells about a user in Roster's own tables, or clears it where the row must stay.
 func (s *Store) ForgetUser(ctx context.Context, id roster.ID) error {
+	if err := s.forgetAudit(ctx, id); err != nil {
+		return err
+	}
 	for _, statement := range []string{
+		"DELETE FROM {bans} WHERE user_id = $1",
 		"DELETE FROM {passwords} WHERE user_id = $1",
 		"DELETE FROM {identities} WHERE user_id = $1",
 		"DELETE FROM {devices} WHERE user_id = $1",

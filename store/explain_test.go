@@ -290,6 +290,27 @@ func (c *crowded) requests(t *testing.T, ids []roster.ID) {
 	run("OtherSuperuser", func(ctx context.Context, i int) error { return ignore(c.OtherSuperuser(ctx, ids[i], c.now)) })
 	run("GetRights", func(ctx context.Context, i int) error { return ignore(c.GetRights(ctx, ids[i], c.now)) })
 	inTx("LockState", func(ctx context.Context, _ int) error { return c.LockState(ctx) })
+	run("ListSuperusers", func(ctx context.Context, _ int) error { return ignore(c.ListSuperusers(ctx, c.now)) })
+	run("GetBlackout", func(ctx context.Context, _ int) error { return ignore(c.GetBlackout(ctx)) })
+	run("SetBlackout", func(ctx context.Context, _ int) error { return c.SetBlackout(ctx, store.Blackout{SetAt: &c.now}) })
+	run("DeleteBlackout", func(ctx context.Context, _ int) error { return c.DeleteBlackout(ctx) })
+	run("PutBan", func(ctx context.Context, i int) error { return c.PutBan(ctx, ids[i], store.Ban{Reason: "r"}) })
+	run("GetBan", func(ctx context.Context, i int) error { return ignore(c.GetBan(ctx, ids[i])) })
+	run("GetSituation", func(ctx context.Context, i int) error { return ignore(c.GetSituation(ctx, ids[i], c.now)) })
+	run("DeleteBan", func(ctx context.Context, i int) error { return c.DeleteBan(ctx, ids[i]) })
+	run("ListBlacklist", func(ctx context.Context, i int) error {
+		return ignore(c.ListBlacklist(ctx, store.BlacklistQuery{Limit: 20, Now: c.now}, c.dest))
+	})
+	run("InsertAudit", func(ctx context.Context, i int) error {
+		return c.InsertAudit(ctx, &store.AuditEntry{ID: mustID(t), HappenedAt: c.now, Action: "a", SubjectID: &ids[i]})
+	})
+	for name, q := range map[string]store.AuditQuery{
+		"ListAudit": {}, "ListAudit by its actor": {Actor: &ids[0]}, "ListAudit by its subject": {Subject: &ids[0]},
+		"ListAudit in a time": {Since: &c.now, After: &store.Mark{At: c.now, ID: ids[0]}},
+	} {
+		q.Limit = 20
+		run(name, func(ctx context.Context, _ int) error { return ignore(c.ListAudit(ctx, q)) })
+	}
 	run("GetPassword", func(ctx context.Context, i int) error { return ignore(c.GetPassword(ctx, ids[i])) })
 	run("PutPassword", func(ctx context.Context, i int) error {
 		return c.PutPassword(ctx, ids[i], store.Password{Hash: "new", ChangedAt: c.now})
@@ -311,7 +332,9 @@ func (c *crowded) requests(t *testing.T, ids []roster.ID) {
 			ID: mustID(t), UserID: ids[i], CreatedAt: c.now, LastUsedAt: c.now, IdleAt: c.now.Add(time.Hour), ExpiresAt: c.now.Add(time.Hour),
 			AuthTime: c.now, Generation: 1, SecretHash: hash(i),
 		}
-		_, _, err := c.InsertSession(ctx, &sessions[i], 2, store.Device{Fresh: hash(i + 100), ExpiresAt: c.now.Add(time.Hour), Most: 10})
+		_, _, err := c.InsertSession(ctx, &sessions[i], store.Admission{
+			Most: 2, Device: store.Device{Fresh: hash(i + 100), ExpiresAt: c.now.Add(time.Hour), Most: 10},
+		})
 		return err
 	})
 	run("GetSession", func(ctx context.Context, i int) error { return ignore(c.GetSession(ctx, sessions[i].ID)) })

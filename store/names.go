@@ -9,8 +9,8 @@ import (
 
 // ours are Roster's own tables; each is named with the prefix.
 var ours = []string{
-	"changes", "counters", "devices", "identities", "holds", "keys", "links", "lockouts", "messages", "migrations",
-	"migrations_lock", "passwords", "sessions", "state", "tries",
+	"audit", "bans", "changes", "counters", "devices", "identities", "holds", "keys", "links", "lockouts", "messages",
+	"migrations", "migrations_lock", "passwords", "sessions", "state", "tries",
 }
 
 // longestSuffix is the longest that the name of an index adds to that of its table.

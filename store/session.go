@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -55,24 +56,43 @@ func utc(times ...*time.Time) {
 	}
 }
 
+// Admission is what a new session comes with.
+type Admission struct {
+	// Most is how many live sessions the user may have, this one counted.
+	Most int
+	// Superuser lets the session in although a blackout is closed.
+	Superuser bool
+	// Device is what it is used from.
+	Device Device
+	// Entry is what the audit trail tells of it; nil: nothing.
+	Entry *AuditEntry
+}
+
 // InsertSession stores a session of a user whose row is locked and fills in the global epoch. It ends the user's least
-// recently used live sessions beyond most, this one counted, and returns their ids. It keeps the device that the session
-// is used from, and reports whether that was known.
-func (s *Store) InsertSession(ctx context.Context, x *Session, most int, d Device) (evicted []roster.ID, known bool, err error) {
+// recently used live sessions beyond the most, and returns their ids. It keeps the device that the session is used from,
+// and reports whether that was known. While a blackout is closed it is roster.ErrNotFound, and the transaction must be
+// rolled back.
+func (s *Store) InsertSession(ctx context.Context, x *Session, a Admission) (evicted []roster.ID, known bool, err error) {
 	args := []any{
-		x.CreatedAt, x.UserID, most - 1,
+		x.CreatedAt, x.UserID, a.Most - 1,
 		x.ID, x.Remember, x.IdleAt, x.ExpiresAt, x.AuthTime, x.AMR, x.IP, x.UserAgent, x.Generation, x.SecretHash,
-		d.Given, d.Fresh, d.ExpiresAt, d.Most - 1,
+		a.Device.Given, a.Device.Fresh, a.Device.ExpiresAt, a.Device.Most - 1,
 	}
 	if s.dialect == PostgreSQL {
 		var ids *string
+		all := append(slices.Clip(args), a.Superuser)
 		template := "WITH evicted AS (" + evictSessions + "), slid AS (" + slideDevice + "), dropped AS (" + dropOldDevices + `
 			AND NOT EXISTS (SELECT 1 FROM slid) AND cast($15 AS bytea) IS NOT NULL), fresh AS (` + insertDevice + `
 			WHERE NOT EXISTS (SELECT 1 FROM slid) AND cast($15 AS bytea) IS NOT NULL
-			RETURNING hash), device AS (SELECT hash FROM slid UNION ALL SELECT hash FROM fresh), added AS (` + insertSession + ")" + `
+			RETURNING hash), device AS (SELECT hash FROM slid UNION ALL SELECT hash FROM fresh), added AS (` +
+			sessionInsert("(SELECT hash FROM device)", "$18") + ")"
+		if a.Entry != nil {
+			template += ", told AS (" + insertAudit(len(all)) + ")"
+			all = append(all, a.Entry.values()...)
+		}
+		template += `
 			SELECT global_epoch, (SELECT string_agg(cast(id AS text), ' ') FROM evicted), EXISTS (SELECT 1 FROM slid) FROM added`
-		template = strings.ReplaceAll(template, "$device", "(SELECT hash FROM device)")
-		if err := s.row(ctx, template, args, &x.GlobalEpoch, &ids, &known); err != nil || ids == nil {
+		if err := s.row(ctx, template, all, &x.GlobalEpoch, &ids, &known); err != nil || ids == nil {
 			return nil, known, err
 		}
 		for text := range strings.FieldsSeq(*ids) {
@@ -87,12 +107,15 @@ func (s *Store) InsertSession(ctx context.Context, x *Session, most int, d Devic
 	if evicted, err = s.ids(ctx, evictSessions, args[:3]...); err != nil {
 		return nil, false, err
 	}
-	device, known, err := s.keepDevice(ctx, args, d)
+	device, known, err := s.keepDevice(ctx, args, a.Device)
 	if err != nil {
 		return nil, false, err
 	}
-	template := strings.ReplaceAll(insertSession, "$device", "$14")
-	return evicted, known, s.row(ctx, template, append(args[:13:13], device), &x.GlobalEpoch)
+	err = s.row(ctx, sessionInsert("$14", "$15"), append(args[:13:13], device, a.Superuser), &x.GlobalEpoch)
+	if err != nil || a.Entry == nil {
+		return evicted, known, err
+	}
+	return evicted, known, s.InsertAudit(ctx, a.Entry)
 }
 
 // keepDevice does by statements of their own what PostgreSQL does in that of InsertSession.
@@ -123,11 +146,16 @@ const evictSessions = `
 	)
 	RETURNING id`
 
-// insertSession numbers its values after those of evictSessions; $device is the hash of its device.
+// sessionInsert numbers its values after those of evictSessions; device is the hash of its device.
+func sessionInsert(device, superuser string) string {
+	return strings.NewReplacer("$device", device, "$superuser", superuser).Replace(insertSession)
+}
+
 const insertSession = `
 	INSERT INTO {sessions} (id, user_id, created_at, last_used_at, remember, idle_at, expires_at, auth_time, amr, ip,
 		user_agent, generation, secret_hash, device, global_epoch)
-	SELECT $4, $2, $1, $1, $5, $6, $7, $8, $9, $10, $11, $12, $13, $device, epoch FROM {state} WHERE id = 1
+	SELECT $4, $2, $1, $1, $5, $6, $7, $8, $9, $10, $11, $12, $13, $device, epoch FROM {state}
+	WHERE id = 1 AND (cast($superuser AS boolean) OR NOT blackout_closed OR blackout_until <= $1)
 	RETURNING global_epoch`
 
 // GetSession returns a session, ended ones too.
@@ -178,8 +206,8 @@ type Rotation struct {
 }
 
 // RotateSession spends a refresh token and returns the session with its successor, by one compare-and-set: it is
-// roster.ErrNotFound unless the token is the current one of a live session, the user may have one, and no blackout has
-// come since.
+// roster.ErrNotFound unless the token is the current one of a live session, the user may have one, no blackout has come
+// since, and none is closed to the user.
 func (s *Store) RotateSession(ctx context.Context, r Rotation) (Session, error) {
 	return s.session(ctx, `
 		UPDATE {sessions} SET generation = generation + 1, previous_hash = secret_hash, secret_hash = $3, successor = $4,
@@ -188,9 +216,10 @@ func (s *Store) RotateSession(ctx context.Context, r Rotation) (Session, error) 
 		WHERE id = $1 AND secret_hash = $2 AND ended_at IS NULL AND idle_at > $5 AND expires_at > $5
 			AND global_epoch = (SELECT epoch FROM {state} WHERE id = 1)
 			AND EXISTS (
-				SELECT 1 FROM {users} u
+				SELECT 1 FROM {users} u JOIN {state} g ON g.id = 1
 				WHERE u.id = {sessions}.user_id AND u.deleted_at IS NULL AND u.archived_at IS NULL
 					AND (u.banned_at IS NULL OR u.banned_until <= $5)
+					AND (u.superuser OR NOT g.blackout_closed OR g.blackout_until <= $5)
 					AND (NOT cast($10 AS boolean) OR u.email_verified_at IS NOT NULL OR u.phone_verified_at IS NOT NULL
 						OR u.email IS NULL AND u.phone IS NULL)
 			)

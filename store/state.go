@@ -18,9 +18,7 @@ func (s *Store) OtherSuperuser(ctx context.Context, id roster.ID, now time.Time)
 	var exists bool
 	err := s.row(ctx, `
 		SELECT EXISTS (
-			SELECT 1 FROM {users}
-			WHERE superuser AND id <> $1 AND deleted_at IS NULL AND archived_at IS NULL
-				AND (banned_at IS NULL OR banned_until <= $2)
+			SELECT 1 FROM {users} WHERE superuser AND id <> $1 AND `+usable("$2")+`
 		)`, []any{id, now}, &exists)
 	return exists, err
 }
@@ -34,9 +32,43 @@ type Rights struct {
 // GetRights returns the rights of a user who is not banned, archived or deleted; else roster.ErrNotFound.
 func (s *Store) GetRights(ctx context.Context, id roster.ID, now time.Time) (Rights, error) {
 	var r Rights
-	err := s.row(ctx, `
-		SELECT permissions, superuser FROM {users}
-		WHERE id = $1 AND deleted_at IS NULL AND archived_at IS NULL AND (banned_at IS NULL OR banned_until <= $2)`,
+	err := s.row(ctx, "SELECT permissions, superuser FROM {users}\nWHERE id = $1 AND "+usable("$2"),
 		[]any{id, now}, &r.Permissions, &r.Superuser)
 	return r, err
+}
+
+// Blackout is the record of a blackout; SetAt is nil when none is set.
+type Blackout struct {
+	SetAt   *time.Time
+	By      *roster.ID
+	Message string
+	Closed  bool
+	Until   *time.Time
+}
+
+// GetBlackout returns the blackout.
+func (s *Store) GetBlackout(ctx context.Context) (Blackout, error) {
+	var b Blackout
+	err := s.row(ctx, `
+		SELECT blackout_at, blackout_by, blackout_message, blackout_closed, blackout_until FROM {state}
+		WHERE id = 1`, nil, &b.SetAt, &b.By, &b.Message, &b.Closed, &b.Until)
+	utc(b.SetAt, b.Until)
+	return b, err
+}
+
+// SetBlackout replaces the blackout, and makes the tokens of all users worthless that were issued before.
+func (s *Store) SetBlackout(ctx context.Context, b Blackout) error {
+	_, err := s.exec(ctx, `
+		UPDATE {state} SET epoch = epoch + 1, blackout_at = $1, blackout_by = $2, blackout_message = $3, blackout_closed = $4,
+			blackout_until = $5
+		WHERE id = 1`, b.SetAt, b.By, b.Message, b.Closed, b.Until)
+	return err
+}
+
+// DeleteBlackout forgets the blackout. The epoch stays: nothing revives.
+func (s *Store) DeleteBlackout(ctx context.Context) error {
+	_, err := s.exec(ctx, `
+		UPDATE {state} SET blackout_at = NULL, blackout_by = NULL, blackout_message = '', blackout_closed = false, blackout_until = NULL
+		WHERE id = 1`)
+	return err
 }

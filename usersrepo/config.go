@@ -15,6 +15,7 @@ import (
 
 	"github.com/jmoiron/sqlx"
 
+	"github.com/roster-go/roster"
 	"github.com/roster-go/roster/cache"
 	"github.com/roster-go/roster/identifiers"
 	"github.com/roster-go/roster/mixins"
@@ -55,6 +56,8 @@ type Config struct {
 	Protection mixins.ProtectionConfig
 	Notify     mixins.NotifyConfig
 	Callbacks  mixins.CallbacksConfig
+	Management mixins.ManagementConfig
+	Audit      mixins.AuditConfig
 
 	// AllowMethods are methods of the program's type that look like hooks and are none.
 	AllowMethods []string
@@ -100,6 +103,7 @@ func (c Config) settings() mixins.Settings {
 		BaseURL: c.BaseURL, Product: c.Product,
 		Account: c.Account, Session: c.Session, Username: c.Username, Email: c.Email, Phone: c.Phone, Confirm: c.Confirm,
 		Password: c.Password, OneTime: c.OneTime, Protection: c.Protection, Notify: c.Notify, Callbacks: c.Callbacks,
+		Management: c.Management, Audit: c.Audit,
 	}.WithDefaults()
 }
 
@@ -207,6 +211,14 @@ func (c Config) check() error {
 	for _, network := range s.Protection.TrustedSources {
 		_, err := netip.ParsePrefix(network)
 		fault(err != nil, "Protection.TrustedSources: %q is no network in CIDR notation", network)
+	}
+	between("Audit.Keep", s.Audit.Keep, 24*time.Hour, 100*365*24*time.Hour)
+	for _, name := range s.Management.KnownPermissions {
+		fault(!mixins.IsPermission(name), "Management.KnownPermissions: %q is no permission", name)
+	}
+	for name, renamed := range s.Management.Permissions {
+		fault(!slices.Contains(roster.OwnPermissions(), name), "Management.Permissions: Roster has no permission %q", name)
+		fault(!mixins.IsPermission(renamed), "Management.Permissions: %q is called %q, which is no permission", name, renamed)
 	}
 	for _, page := range []struct{ name, url string }{
 		{"ConfirmEmail", n.Links.ConfirmEmail},

@@ -33,6 +33,8 @@ type fileConfig struct {
 	Protection mixins.ProtectionConfig
 	Notify     mixins.NotifyConfig
 	Callbacks  mixins.CallbacksConfig
+	Management mixins.ManagementConfig
+	Audit      mixins.AuditConfig
 	Routes     routesConfig
 }
 
@@ -95,6 +97,7 @@ func (f fileConfig) repo() usersrepo.Config {
 	return usersrepo.Config{
 		Product: f.Product, Store: f.Store, Account: f.Account, Session: f.Session, Username: f.Username, Email: f.Email,
 		Phone: f.Phone, Confirm: f.Confirm, Password: f.Password, OneTime: f.OneTime, Protection: f.Protection, Notify: f.Notify, Callbacks: f.Callbacks,
+		Management: f.Management, Audit: f.Audit,
 	}
 }
 

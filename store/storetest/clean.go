@@ -9,7 +9,7 @@ import (
 )
 
 func (s *suite) testClean(t *testing.T) {
-	keep := store.Keep{Sessions: time.Hour, Links: 2 * time.Hour, Messages: 3 * time.Hour, DeadMessages: 4 * time.Hour}
+	keep := store.Keep{Sessions: time.Hour, Links: 2 * time.Hour, Messages: 3 * time.Hour, DeadMessages: 4 * time.Hour, Audit: 5 * time.Hour}
 	clean := func(t *testing.T) int64 {
 		t.Helper()
 		n, err := s.Clean(t.Context(), s.now, keep)

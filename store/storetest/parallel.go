@@ -186,7 +186,7 @@ func (s *suite) testParallel(t *testing.T) {
 					return err
 				}
 				x := s.newSession(a.ID)
-				_, _, err := s.InsertSession(ctx, &x, 4, store.Device{})
+				_, _, err := s.InsertSession(ctx, &x, store.Admission{Most: 4})
 				return err
 			})
 		}) {

@@ -31,7 +31,7 @@ func (s *suite) testDevices(t *testing.T) {
 		known := false
 		noError(t, s.Transact(t.Context(), func(ctx context.Context) error {
 			var err error
-			_, known, err = s.InsertSession(ctx, &x, 100, d)
+			_, known, err = s.InsertSession(ctx, &x, store.Admission{Most: 100, Device: d})
 			return err
 		}))
 		return x, known

@@ -31,7 +31,7 @@ func (s *suite) session(t *testing.T, user roster.ID, change ...func(*store.Sess
 	for _, f := range change {
 		f(&x)
 	}
-	_, _, err := s.InsertSession(t.Context(), &x, 1000, store.Device{})
+	_, _, err := s.InsertSession(t.Context(), &x, store.Admission{Most: 1000})
 	noError(t, err)
 	return x
 }
@@ -96,7 +96,7 @@ func (s *suite) testSession(t *testing.T) {
 		other := s.session(t, s.user(t).ID)
 		x := s.newSession(a.ID)
 		x.CreatedAt = s.now.Add(time.Minute)
-		evicted, _, err := s.InsertSession(t.Context(), &x, 3, store.Device{})
+		evicted, _, err := s.InsertSession(t.Context(), &x, store.Admission{Most: 3})
 		noError(t, err)
 		hasLength(t, "evicted", len(evicted), 2)
 		for _, id := range evicted {
@@ -110,7 +110,7 @@ func (s *suite) testSession(t *testing.T) {
 		same(t, "left", s.sessionIDs(t, a.ID), []roster.ID{x.ID, ids[3], ids[2]})
 		same(t, "other", s.sessionIDs(t, other.UserID), []roster.ID{other.ID})
 		one := s.newSession(a.ID)
-		evicted, _, err = s.InsertSession(t.Context(), &one, 1, store.Device{})
+		evicted, _, err = s.InsertSession(t.Context(), &one, store.Admission{Most: 1})
 		noError(t, err)
 		hasLength(t, "all evicted", len(evicted), 3)
 	})

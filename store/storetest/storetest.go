@@ -49,6 +49,8 @@ var groups = map[string][]part{
 		{"code", (*suite).testCode},
 		{"change", (*suite).testChange},
 		{"delete", (*suite).testDelete},
+		{"management", (*suite).testManagement},
+		{"audit", (*suite).testAudit},
 		{"rotation", (*suite).testRotation},
 	},
 	"outbox": {

@@ -1,0 +1,341 @@
+package mixins
+
+import (
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"maps"
+	"reflect"
+	"slices"
+
+	"github.com/roster-go/roster"
+	"github.com/roster-go/roster/callbacks"
+	"github.com/roster-go/roster/secrets"
+	"github.com/roster-go/roster/store"
+)
+
+// The audit trail is written here. Package mixins feeds it in four places: where events are fired and vetoed
+// (hooks.go), where actors are refused (forbidden), where they read, and where a session begins, whose entry goes into
+// the database in one statement with it.
+
+// deed is what an entry tells, beside who did it and when.
+type deed struct {
+	action  string
+	subject *roster.ID
+	result  roster.AuditResult // "" means ok
+	code    roster.Code
+	changes map[string]any
+	session *roster.ID // nil: that of the actor
+	// always says that it is told of everybody; else of administrators, and of those who change others.
+	always bool
+}
+
+// changed is a value before and after.
+type changed struct {
+	Old any `json:"old,omitempty"`
+	New any `json:"new,omitempty"`
+}
+
+// actions are the stable names of what operations do, for those that are refused before an event tells.
+var actions = map[string]string{
+	"Authorize": "authorize", "CheckFresh": "authorize",
+	"Get": "user.read", "GetByEmail": "user.read", "GetByUsername": "user.read", "GetByPhone": "user.read",
+	"GetByLogin": "user.read", "GetBySocial": "user.read", "GetStanding": "user.read", "GetPermissions": "permissions.read",
+	"Search": "user.search", "Count": "user.search", "GetBlacklist": "blacklist.read", "ListAudit": "audit.read",
+	"Create": "user.create", "Update": "user.update", "UpdateAccount": "user.update", "UpdateLastLogin": "user.update",
+	"Delete": "user.delete", "Restore": "user.restore", "LinkSocial": "social.link", "UnlinkSocial": "social.unlink",
+	"ListSocial": "social.read", "ListSessions": "session.read", "RevokeSession": "session.revoke",
+	"RevokeSessions": "session.revoke", "RevokeOtherSessions": "session.revoke", "CheckPassword": "password.check",
+	"RequestPasswordSet": "password.request", "RequestEmailConfirmation": "email.request",
+	"Ban": "user.ban", "Unban": "user.unban", "ToggleBlacklist": "user.ban", "Kick": "user.kick",
+	"ArchiveUser": "user.archive", "UnarchiveUser": "user.unarchive",
+	"GetBlackout": "blackout.read", "SetBlackout": "blackout.set", "DeleteBlackout": "blackout.delete",
+	"SetPermissions": "permission.change", "AddPermissions": "permission.change", "RemovePermissions": "permission.change",
+	"SetSuperuser": "superuser.change",
+}
+
+// actionOf names what the operation of ctx, or the one that called it, is about.
+func actionOf(ctx context.Context) string {
+	f, _ := ctx.Value(frameKey{}).(*frame)
+	if f == nil {
+		return "unknown"
+	}
+	for f.outer != nil {
+		f = f.outer
+	}
+	if action, ok := actions[f.name]; ok {
+		return action
+	}
+	return f.name
+}
+
+// deedOf is what an event comes to in the audit trail; ok is false for events that belong to another one.
+func (c *Core[U]) deedOf(ctx context.Context, event any) (d deed, ok bool) {
+	of := func(u U) *roster.ID { return new(u.Base().ID) }
+	switch e := event.(type) {
+	case *callbacks.Create[U]:
+		d = deed{action: "user.create", subject: of(e.User), changes: c.Plan.changes(c.Plan.New(), e.User)}
+	case *callbacks.Update[U]:
+		d = deed{action: "user.update", subject: of(e.User), changes: c.Plan.changes(e.Old, e.User)}
+	case *callbacks.Delete[U]:
+		d = deed{action: "user.delete", subject: of(e.User), changes: map[string]any{"mode": e.Mode}}
+	case *callbacks.Restore[U]:
+		d = deed{action: "user.restore", subject: of(e.User)}
+	case *callbacks.SocialLink[U]:
+		d = deed{action: "social.link", subject: of(e.User), changes: map[string]any{"provider": e.Provider}}
+	case *callbacks.SocialUnlink[U]:
+		d = deed{action: "social.unlink", subject: of(e.User), changes: map[string]any{"provider": e.Provider}}
+	case *callbacks.EmailConfirm[U]:
+		d = deed{action: "email.confirm", subject: of(e.User), changes: map[string]any{"by": e.By}}
+	case *callbacks.PhoneConfirm[U]:
+		d = deed{action: "phone.confirm", subject: of(e.User), changes: map[string]any{"by": e.By}}
+	case *callbacks.PasswordChange[U]:
+		d = deed{action: "password.change", subject: of(e.User), changes: map[string]any{"kind": e.Kind}, always: true}
+	case *callbacks.PasswordResetRequest[U]:
+		d = deed{action: "password.request", subject: of(e.User), changes: map[string]any{"kind": e.Kind}}
+	case *callbacks.Message[U]:
+		if e.UserID == nil || nested(ctx) || !calledAs(ctx, "RequestEmailConfirmation") {
+			return d, false // it goes with what it tells of
+		}
+		d = deed{action: "email.request", subject: e.UserID}
+	case *callbacks.Logout:
+		d = deed{action: "logout", subject: &e.UserID, session: &e.SID, always: true}
+	case *callbacks.Archive[U]:
+		d = deed{action: "user.archive", subject: of(e.User), changes: map[string]any{"by": e.By, "reason": e.Reason}}
+	case *callbacks.Unarchive[U]:
+		d = deed{action: "user.unarchive", subject: of(e.User), changes: map[string]any{"by": e.By}}
+	case *callbacks.Ban[U]:
+		d = deed{action: "user.ban", subject: of(e.User), changes: map[string]any{"reason": e.Ban.Reason, "note": e.Ban.Note, "until": e.Ban.Until}}
+	case *callbacks.Unban[U]:
+		d = deed{action: "user.unban", subject: of(e.User)}
+	case *callbacks.Kick:
+		d = deed{action: "user.kick", subject: &e.UserID, changes: map[string]any{"sessions": e.Sessions}}
+	case *callbacks.Blackout:
+		d = deed{action: "blackout.set", changes: map[string]any{
+			"message": e.Blackout.Message, "closed": e.Blackout.Closed, "until": e.Blackout.Until,
+		}}
+		if e.Action == callbacks.BlackoutDeleted {
+			d = deed{action: "blackout.delete"}
+		}
+	case *callbacks.PermissionsChange[U]:
+		d = deed{action: "permission.change", subject: of(e.User), changes: map[string]any{"added": e.Added, "removed": e.Removed}}
+		if e.Superuser != nil {
+			d.action, d.changes = "superuser.change", map[string]any{"superuser": changed{!*e.Superuser, *e.Superuser}}
+		}
+	case *callbacks.SessionRevoke:
+		if nested(ctx) {
+			return d, false // it goes with what ended them
+		}
+		d = deed{action: "session.revoke", subject: &e.UserID, changes: map[string]any{"sessions": e.SIDs, "reason": e.Reason}}
+	case *callbacks.TokenReuse:
+		d = deed{action: "token.reuse", subject: &e.UserID, session: &e.SID, result: roster.AuditRefused, code: roster.CodeTokenReused, always: true}
+	case *callbacks.Lockout:
+		d = deed{action: "lockout", subject: e.UserID, result: roster.AuditRefused, code: roster.CodeTooManyRequests, always: true, changes: map[string]any{
+			"kind": e.Kind, "subject": e.Subject, "failures": e.Failures, "until": e.Until,
+		}}
+	default:
+		return d, false // a log-in is written with its session, a refused one by recordFailure
+	}
+	return d, true
+}
+
+// recordFailure writes a refused log-in, in the transaction of ctx. Attempts that nobody judged are left out: a locked
+// address could fill the database as fast as it can ask. That it was locked is an entry. What was typed by somebody who
+// is not known may be anything, a password too: only a keyed hash of it is kept.
+func (c *Core[U]) recordFailure(ctx context.Context, e *callbacks.LoginFailed, login string) error {
+	d := deed{action: "login.failed", subject: e.UserID, result: roster.AuditFailed, code: roster.Code(e.Reason)}
+	switch e.Reason {
+	case roster.FailedThrottled:
+		return nil
+	case roster.FailedBanned, roster.FailedArchived, roster.FailedNotVerified, roster.FailedVetoed:
+		d.result = roster.AuditRefused
+	default:
+	}
+	d.changes = map[string]any{"via": e.Via}
+	if e.UserID == nil {
+		d.changes["login_hash"] = hex.EncodeToString(c.Secrets.MAC(secrets.Audit, []byte(c.Identifiers.CounterKey(login))))
+	}
+	return c.Store.InsertAudit(ctx, c.entry(ctx, d))
+}
+
+// calledAs reports whether the operation of ctx has a name.
+func calledAs(ctx context.Context, name string) bool {
+	f, _ := ctx.Value(frameKey{}).(*frame)
+	return f != nil && f.name == name
+}
+
+// concerns reports whether the audit trail tells of a deed of this actor.
+func (d deed) concerns(a roster.Actor) bool {
+	switch a.Kind {
+	case roster.ActorAdmin, roster.ActorCLI:
+		return true
+	case roster.ActorUser:
+		return d.always || a.ID != (roster.ID{}) && (d.subject == nil || *d.subject != a.ID)
+	case roster.ActorSystem, roster.ActorImport:
+	}
+	return d.always
+}
+
+// record writes an event to the audit trail, in the transaction of ctx.
+func (c *Core[U]) record(ctx context.Context, event any) error {
+	d, ok := c.deedOf(ctx, event)
+	if !ok || !d.concerns(roster.ActorFrom(ctx)) {
+		return nil
+	}
+	return c.Store.InsertAudit(ctx, c.entry(ctx, d))
+}
+
+// recordVeto writes that a hook has refused, whatever becomes of the transaction of ctx.
+func (c *Core[U]) recordVeto(ctx context.Context, event any, veto error) {
+	d, ok := c.deedOf(ctx, event)
+	if !ok || !d.concerns(roster.ActorFrom(ctx)) {
+		return
+	}
+	d.result, d.code = roster.AuditRefused, codeOf(veto)
+	c.recordAside(ctx, d)
+}
+
+func codeOf(err error) roster.Code {
+	if e, ok := errors.AsType[*roster.Error](err); ok {
+		return e.Code
+	}
+	return roster.CodeInternal
+}
+
+func (c *Core[U]) recordAside(ctx context.Context, d deed) {
+	entry := c.entry(ctx, d)
+	err := c.Store.Aside(ctx, func(ctx context.Context) error { return c.Store.InsertAudit(ctx, entry) })
+	if err != nil {
+		c.Logger.ErrorContext(ctx, "audit entry was not written", slog.String("action", d.action), slog.Any("error", err))
+	}
+}
+
+// forbidden refuses an actor, and writes that to the audit trail, whatever becomes of the transaction of ctx.
+func (c *Core[U]) forbidden(ctx context.Context, permission string, target roster.ID) *roster.Error {
+	d := deed{action: actionOf(ctx), result: roster.AuditRefused, code: roster.CodeForbidden, changes: map[string]any{"permission": permission}}
+	if target != (roster.ID{}) {
+		d.subject = &target
+	}
+	c.recordAside(ctx, d)
+	return roster.ErrForbidden
+}
+
+// recordRead writes that somebody was shown what is not theirs.
+func (c *Core[U]) recordRead(ctx context.Context, subject *roster.ID, changes map[string]any, result error) error {
+	if nested(ctx) {
+		return nil // what was called first tells
+	}
+	d := deed{action: actionOf(ctx), subject: subject, changes: changes}
+	if result != nil {
+		d.result, d.code = roster.AuditFailed, codeOf(result)
+	}
+	return c.Store.Autocommit(ctx, func(ctx context.Context) error { return c.Store.InsertAudit(ctx, c.entry(ctx, d)) })
+}
+
+// entry makes the line of a deed.
+func (c *Core[U]) entry(ctx context.Context, d deed) *store.AuditEntry {
+	a := roster.ActorFrom(ctx)
+	e := &store.AuditEntry{
+		ID: roster.NewID(), HappenedAt: c.now(), ActorKind: a.Kind, ActorID: given(a.ID), OnBehalf: given(a.OnBehalfOf),
+		Action: d.action, SubjectID: d.subject, Result: d.result, Code: string(d.code), Reason: present(clip(a.Reason)),
+		IP: present(clip(a.IP)), UserAgent: present(clip(a.UserAgent)), SessionID: given(a.SID), RequestID: present(clip(a.RequestID)),
+	}
+	if e.Result == "" {
+		e.Result = roster.AuditOK
+	}
+	if d.session != nil {
+		e.SessionID = d.session
+	}
+	maps.DeleteFunc(d.changes, func(_ string, v any) bool { return reflect.ValueOf(v).IsZero() })
+	if len(d.changes) > 0 {
+		text, err := json.Marshal(d.changes)
+		if err != nil { // of a field of the program's own
+			text, _ = json.Marshal(map[string]any{"changed": slices.Sorted(maps.Keys(d.changes))})
+		}
+		e.Changes = new(string(text))
+	}
+	return e
+}
+
+func given(id roster.ID) *roster.ID {
+	if id == (roster.ID{}) {
+		return nil
+	}
+	return &id
+}
+
+// changes are the fields in which two users differ, with their values: but of fields that clients are not shown, only
+// that they did.
+func (p *Plan[U]) changes(old, user U) map[string]any {
+	list := map[string]any{}
+	for _, f := range p.changed(old, user) {
+		switch {
+		case f.hidden:
+			list[f.Name] = changed{}
+		case f.Custom, f.WritableBy(roster.WriterAdmin), f.Name == "permissions", f.Name == "superuser":
+			list[f.Name] = changed{f.value(old).Interface(), f.value(user).Interface()}
+		}
+	}
+	return list
+}
+
+// ListAudit implements ManagementOps.
+func (m Management[U]) ListAudit(ctx context.Context, query roster.AuditQuery) (roster.Page[roster.AuditEntry], error) {
+	page := roster.Page[roster.AuditEntry]{Items: []roster.AuditEntry{}}
+	c := m.core
+	ctx, err := c.enter(ctx, "ListAudit")
+	if err != nil {
+		return page, err
+	}
+	actor := roster.ActorFrom(ctx)
+	if _, err := c.judge(ctx, roster.PermissionReadAudit, roster.ID{}); err != nil {
+		return page, err
+	}
+	limit, err := pageLimit(query.Limit)
+	if err != nil {
+		return page, err
+	}
+	for _, text := range []string{query.Action, string(query.Result), query.IP, query.Request} {
+		if !storable(text) {
+			return page, roster.ErrValidationFailed.WithFields(roster.FieldError{Code: roster.Invalid})
+		}
+	}
+	q := store.AuditQuery{
+		Actor: query.Actor, Subject: query.Subject, Session: query.Session, Action: query.Action, Result: string(query.Result),
+		IP: query.IP, RequestID: query.Request, Since: query.Since, Before: query.Before, Limit: limit + 1,
+	}
+	cursor := query.Cursor
+	query.Cursor, query.Limit = "", 0
+	if q.After, err = c.openMark("audit", cursor, query); err != nil {
+		return page, err
+	}
+	rows, err := c.Store.ListAudit(ctx, q)
+	if err != nil {
+		return page, err
+	}
+	for _, e := range rows[:min(limit, len(rows))] {
+		page.Items = append(page.Items, auditEntry(e))
+	}
+	if len(rows) > limit {
+		last := rows[limit-1]
+		page.Next = c.sealMark("audit", store.Mark{At: last.HappenedAt, ID: last.ID}, query)
+	}
+	if !actor.Trusted() {
+		err = c.recordRead(ctx, nil, nil, nil)
+	}
+	return page, err
+}
+
+func auditEntry(e store.AuditEntry) roster.AuditEntry {
+	x := roster.AuditEntry{
+		ID: e.ID, At: e.HappenedAt, Actor: roster.AuditActor{Kind: e.ActorKind, ID: e.ActorID, OnBehalf: e.OnBehalf},
+		Action: e.Action, Subject: e.SubjectID, Result: e.Result, Code: roster.Code(e.Code), Reason: text(e.Reason), IP: text(e.IP),
+		Agent: text(e.UserAgent), Session: e.SessionID, Request: text(e.RequestID),
+	}
+	if e.Changes != nil {
+		x.Changes = json.RawMessage(*e.Changes)
+	}
+	return x
+}
