@@ -254,8 +254,9 @@ func TestRemove(t *testing.T) {
 		}
 		t.Run("USER-70 leaves no row, case 31", func(t *testing.T) {
 			same(t, 2, w.rows(t, "roster_holds WHERE user_id IS NULL"))
-			for _, text := range []string{u.ID.String(), "alice", "example.com", "203.0.113.77"} {
-				same(t, []string(nil), holding(w.tables(t), text))
+			same(t, []string(nil), holding(w.tables(t), u.ID.String()))
+			for _, text := range []string{"alice", "example.com", "203.0.113.77", "agent"} { // SEC-117: not in the audit trail either
+				same(t, []string(nil), holding(w.everything(t), text))
 			}
 			w.Clock.Advance(90*24*time.Hour + time.Second)
 			if _, err := w.Clean(t.Context()); err != nil {

@@ -273,7 +273,7 @@ func (p *Plan[U]) changes(old, user U) map[string]any {
 	for _, f := range p.changed(old, user) {
 		switch {
 		case f.hidden:
-			list[f.Name] = changed{}
+			list[f.Name] = "changed"
 		case f.Custom, f.WritableBy(roster.WriterAdmin), f.Name == "permissions", f.Name == "superuser":
 			list[f.Name] = changed{f.value(old).Interface(), f.value(user).Interface()}
 		}

@@ -38,6 +38,11 @@ func (m CRUD[U]) Create(ctx context.Context, user U, options ...roster.CreateOpt
 		// The database names one of the taken identifiers; people are told all.
 		err = n.allTaken(ctx, err)
 	}
+	if errors.Is(err, store.ErrClosed) {
+		if closed := c.closedFor(ctx, false); closed != nil {
+			err = closed
+		}
+	}
 	if err != nil {
 		return none, err
 	}
@@ -174,7 +179,9 @@ func (n *newcomer[U]) store(ctx context.Context) error {
 		return err
 	}
 	id := n.user.Base().ID
-	if err := c.Store.InsertUser(ctx, id, c.Plan.values(n.user), c.derived(n.user, n.names), c.holds(n.names.Username)); err != nil {
+	holds := c.holds(n.names.Username)
+	holds.Now, holds.WhileOpen = c.now(), calledBy(ctx, "Register")
+	if err := c.Store.InsertUser(ctx, id, c.Plan.values(n.user), c.derived(n.user, n.names), holds); err != nil {
 		return err
 	}
 	ctx = c.withFresh(ctx, n.user)

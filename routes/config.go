@@ -44,6 +44,8 @@ type Config struct {
 	Replace map[string]echo.HandlerFunc
 	// Wrap has middleware for endpoints, run in the order given, outside of the check of the session.
 	Wrap map[string][]echo.MiddlewareFunc
+	// RequireReason refuses what bans, deletes or sets a blackout when the administrator gives no reason.
+	RequireReason bool
 	// View makes what clients see of a user; see ViewOf. The zero View shows the base user and the struct's own fields.
 	View View
 

@@ -36,8 +36,10 @@ type AdminRepo[U roster.Model] interface {
 	userSessionsRepo
 	userConfirmRepo[U]
 	userPasswordRepo
-	messagesRepo
+	managementRepo[U]
 	lockoutRepo
+	messagesRepo
+	auditRepo
 }
 
 func adminEndpoints[U roster.Model](repo AdminRepo[U], v *view[U]) []endpoint {
@@ -46,8 +48,10 @@ func adminEndpoints[U roster.Model](repo AdminRepo[U], v *view[U]) []endpoint {
 		userSessionsEndpoints(repo),
 		userConfirmEndpoints(repo, v),
 		userPasswordEndpoints(repo),
-		messagesEndpoints(repo),
+		managementEndpoints(repo, users[U]{repo, v}.show),
 		lockoutEndpoints(repo),
+		messagesEndpoints(repo),
+		auditEndpoints(repo),
 	)
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/roster-go/roster"
 	"github.com/roster-go/roster/internal/jsontext"
@@ -31,6 +32,26 @@ func (m *members) take(name string, dest any) bool {
 		return false
 	}
 	return true
+}
+
+// has reports whether a member is there and says something.
+func (m *members) has(name string) bool {
+	text := string(m.raw[name])
+	return text != "" && text != "null" && text != `""`
+}
+
+// moment reads a time in RFC 3339.
+func (m *members) moment(name string) *time.Time {
+	text := m.text(name)
+	if text == nil {
+		return nil
+	}
+	t, err := parseMoment(*text)
+	if err != nil {
+		m.fault(name, roster.Invalid)
+		return nil
+	}
+	return &t
 }
 
 // text reads a string; nil when it is absent or null.

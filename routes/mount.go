@@ -71,6 +71,7 @@ type endpoint struct {
 	permission string
 	fresh      bool
 	orPassword bool // or the right password in the body, which the handler asks for
+	reasoned   bool // it asks for a reason where Config.RequireReason says so
 	query      bool // it takes parameters in the URL
 	// mailed says that the token in the body came by mail: a wrong one is a fault of the request, not of a session.
 	mailed bool

@@ -122,6 +122,9 @@ func (s *server) handle(c echo.Context, e endpoint) (answer, error) {
 	if r.body, err = parseMembers(text); err != nil {
 		return answer{}, err
 	}
+	if e.reasoned && s.cfg.RequireReason && !r.body.has("reason") {
+		r.body.fault("reason", roster.Required)
+	}
 	if e.method == http.MethodGet {
 		if err := r.body.finish(); err != nil {
 			return answer{}, err

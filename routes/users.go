@@ -24,6 +24,7 @@ type usersRepo[U roster.Model] interface {
 	Delete(ctx context.Context, id roster.ID, mode roster.DeleteMode) error
 	Restore(ctx context.Context, id roster.ID) (U, error)
 	Search(ctx context.Context, query roster.Query) (roster.Page[U], error)
+	GetStanding(ctx context.Context, id roster.ID) (roster.Standing, error)
 }
 
 // usersEndpoints are ADMIN-21 to ADMIN-28.
@@ -36,7 +37,7 @@ func usersEndpoints[U roster.Model](repo usersRepo[U], v *view[U]) []endpoint {
 		{name: "user_lookup", method: http.MethodPost, path: "/users/lookup", auth: AuthSession, permission: roster.PermissionReadUsers, handle: x.lookup},
 		{name: "user_get", method: http.MethodGet, path: "/users/:id", auth: AuthSession, permission: roster.PermissionReadUsers, handle: x.get},
 		{name: "user_update", method: http.MethodPatch, path: "/users/:id", auth: AuthSession, permission: roster.PermissionUpdateUsers, handle: x.update},
-		{name: "user_delete", method: http.MethodDelete, path: "/users/:id", auth: AuthSession, permission: roster.PermissionDeleteUsers, fresh: true, handle: x.delete},
+		{name: "user_delete", method: http.MethodDelete, path: "/users/:id", auth: AuthSession, permission: roster.PermissionDeleteUsers, fresh: true, reasoned: true, handle: x.delete},
 		{name: "user_restore", method: http.MethodPost, path: "/users/:id/restore", auth: AuthSession, permission: roster.PermissionDeleteUsers, handle: x.restore},
 	}
 }
@@ -129,8 +130,17 @@ func createOptions(m *members) []roster.CreateOption {
 	return options
 }
 
+// show answers with a user, as an administrator sees one. What the operation let them do, they may see the result of.
 func (x users[U]) show(ctx context.Context, user U) (answer, error) {
-	shown, err := x.view.show(ctx, user, ViewAdmin)
+	if x.view.own != nil {
+		shown, err := x.view.show(ctx, user, ViewAdmin)
+		return answer{status: http.StatusOK, body: shown, header: map[string]string{"ETag": etag(user.Base().Version)}}, err
+	}
+	standing, err := x.repo.GetStanding(roster.AsSystem(ctx), user.Base().ID)
+	if err != nil {
+		return answer{}, err
+	}
+	shown, err := x.view.showOne(user, standing)
 	return answer{status: http.StatusOK, body: shown, header: map[string]string{"ETag": etag(user.Base().Version)}}, err
 }
 

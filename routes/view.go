@@ -41,12 +41,24 @@ func (v *view[U]) show(ctx context.Context, u U, viewer Viewer) (json.RawMessage
 	if v.own != nil {
 		return json.Marshal(v.own(ctx, u, viewer))
 	}
-	var shown any
 	if viewer == ViewSelf {
-		shown = viewBase(u.Base())
-	} else {
-		shown = viewForAdmin(u.Base())
+		return v.encode(u, viewBase(u.Base()))
 	}
+	return v.encode(u, viewForAdmin(u.Base()))
+}
+
+// showOne encodes a user for an administrator who looks at this one.
+func (v *view[U]) showOne(u U, standing roster.Standing) (json.RawMessage, error) {
+	shown := viewForAdmin(u.Base())
+	shown.HasPassword, shown.Epoch, shown.SessionCount = &standing.HasPassword, &standing.Epoch, &standing.Sessions
+	if shown.Banned != nil && standing.Ban != nil {
+		shown.Banned.Reason, shown.Banned.Note, shown.Banned.By = &standing.Ban.Reason, &standing.Ban.Note, idText(standing.Ban.By)
+	}
+	return v.encode(u, shown)
+}
+
+// encode puts the program's own fields behind what is shown of the base user.
+func (v *view[U]) encode(u U, shown any) (json.RawMessage, error) {
 	text, err := json.Marshal(shown)
 	if err != nil {
 		return nil, err
@@ -119,11 +131,19 @@ type adminView struct {
 	Banned   *banView     `json:"banned"`
 	Archived *archiveView `json:"archived"`
 	Deleted  *deleteView  `json:"deleted"`
+	// Only of one user at a time.
+	HasPassword  *bool  `json:"has_password,omitempty"`
+	Epoch        *int64 `json:"epoch,omitempty"`
+	SessionCount *int   `json:"session_count,omitempty"`
 }
 
 type banView struct {
 	At    string  `json:"at"`
 	Until *string `json:"until"`
+	// Only of one user at a time. By is absent when the program itself banned them.
+	Reason *string `json:"reason,omitempty"`
+	Note   *string `json:"note,omitempty"`
+	By     *string `json:"by,omitempty"`
 }
 
 type archiveView struct {
@@ -139,7 +159,7 @@ type deleteView struct {
 func viewForAdmin(b *roster.User) adminView {
 	v := adminView{baseView: viewBase(b)}
 	if b.BannedAt != nil {
-		v.Banned = &banView{stamp(*b.BannedAt), stampOf(b.BannedUntil)}
+		v.Banned = &banView{At: stamp(*b.BannedAt), Until: stampOf(b.BannedUntil)}
 	}
 	if b.ArchivedAt != nil {
 		v.Archived = &archiveView{stamp(*b.ArchivedAt), b.ArchivedBy != nil && *b.ArchivedBy == roster.ArchivedByAdmin}

@@ -111,26 +111,27 @@ func (s *Store) ListAudit(ctx context.Context, q AuditQuery) ([]AuditEntry, erro
 	return list, err
 }
 
-// unlockAudit lets the transaction of ctx change the audit trail until the lock is back. SQLite has no such guard.
-func (s *Store) unlockAudit(ctx context.Context, fn func() error) error {
-	if s.dialect == SQLite {
-		return fn()
-	}
-	const set = "SELECT set_config('roster.audit', $1, true)"
-	if _, err := s.exec(ctx, set, "unlocked"); err != nil {
+// unlockAudit lets fn change the audit trail, in a transaction to which the permission is bound. SQLite has no such guard.
+func (s *Store) unlockAudit(ctx context.Context, fn func(ctx context.Context) error) error {
+	return s.Transact(ctx, func(ctx context.Context) error {
+		if s.dialect == SQLite {
+			return fn(ctx)
+		}
+		const set = "SELECT set_config('roster.audit', $1, true)"
+		if _, err := s.exec(ctx, set, "unlocked"); err != nil {
+			return err
+		}
+		if err := fn(ctx); err != nil {
+			return err
+		}
+		_, err := s.exec(ctx, set, "")
 		return err
-	}
-	if err := fn(); err != nil {
-		return err
-	}
-	_, err := s.exec(ctx, set, "")
-	return err
+	})
 }
 
-// forgetAudit takes out of the audit trail what tells about a user, and leaves what happened. It must run in a
-// transaction.
+// forgetAudit takes out of the audit trail what tells about a user, and leaves what happened.
 func (s *Store) forgetAudit(ctx context.Context, id roster.ID) error {
-	return s.unlockAudit(ctx, func() error {
+	return s.unlockAudit(ctx, func(ctx context.Context) error {
 		for _, statement := range []string{
 			"UPDATE {audit} SET changes = NULL, reason = NULL WHERE subject_id = $1",
 			"UPDATE {audit} SET ip = NULL, user_agent = NULL WHERE actor_id = $1 OR subject_id = $1 AND actor_id IS NULL",
@@ -147,15 +148,13 @@ func (s *Store) forgetAudit(ctx context.Context, id roster.ID) error {
 func (s *Store) cleanAudit(ctx context.Context, before time.Time) (total int64, err error) {
 	for {
 		var n int64
-		err := s.Transact(ctx, func(ctx context.Context) error {
-			return s.unlockAudit(ctx, func() (err error) {
-				n, err = s.exec(ctx, `
-					WITH over AS (
-						SELECT happened_at, id FROM {audit} WHERE happened_at < $1
-						ORDER BY happened_at, id LIMIT $2 {skip_locked})
-					DELETE FROM {audit} WHERE (happened_at, id) IN (SELECT happened_at, id FROM over)`, before, cleanBatch)
-				return err
-			})
+		err := s.unlockAudit(ctx, func(ctx context.Context) (err error) {
+			n, err = s.exec(ctx, `
+				WITH over AS (
+					SELECT happened_at, id FROM {audit} WHERE happened_at < $1
+					ORDER BY happened_at, id LIMIT $2 {skip_locked})
+				DELETE FROM {audit} WHERE (happened_at, id) IN (SELECT happened_at, id FROM over)`, before, cleanBatch)
+			return err
 		})
 		total += n
 		if err != nil || n < cleanBatch {

@@ -146,6 +146,10 @@ func populate(t *testing.T, db *sqlx.DB) {
 		SELECT ` + id("change") + `, ` + id("user") + `, 'email', 'u', 'u', ` + at + ` FROM generate_series(1, $1, 4) AS i`,
 		`INSERT INTO roster_tries (user_id, purpose, failures, waits_at, ends_at)
 		SELECT ` + id("user") + `, 'code:verify:phone', 1, ` + at + `, '2100-01-01' FROM generate_series(1, $1, 4) AS i`,
+		`INSERT INTO roster_bans (user_id, reason, note) SELECT ` + id("user") + `, '', '' FROM generate_series(1, $1, 9) AS i`,
+		`INSERT INTO roster_audit (id, happened_at, actor_kind, actor_id, action, subject_id, result, code)
+		SELECT ` + id("audit") + `, ` + at + `, 'admin', CASE WHEN i % 3 = 0 THEN ` + id("user") + ` END, 'user.ban', ` + id("user") + `, 'ok', ''
+		FROM generate_series(1, $1) AS i`,
 		`INSERT INTO roster_holds (hash, user_id, ends_at) SELECT decode(md5('hold' || i), 'hex'), ` + id("user") + `, '2100-01-01' FROM generate_series(1, $1, 5) AS i`,
 	} {
 		if _, err := tx.ExecContext(t.Context(), text, crowd); err != nil {

@@ -32,7 +32,12 @@ type Derived struct {
 type Holds struct {
 	Hashes [][]byte
 	Now    time.Time
+	// WhileOpen lets nobody be stored while a blackout is closed.
+	WhileOpen bool
 }
+
+// ErrClosed is what InsertUser answers while a blackout is closed.
+var ErrClosed = roster.ErrUnavailable.WithMessage("a blackout is closed")
 
 // GetUser scans the columns of one user into dest.
 func (s *Store) GetUser(ctx context.Context, key UserKey, value any, dest []any) error {
@@ -56,15 +61,30 @@ func (s *Store) LockUser(ctx context.Context, id roster.ID, dest []any) error {
 func (s *Store) InsertUser(ctx context.Context, id roster.ID, values []any, derived Derived, holds Holds) error {
 	args := append(slices.Clip(values), derived.Username, derived.Email, derived.Search)
 	template := "INSERT INTO {users} ({columns}, username_canonical, email_canonical, search)\nSELECT " + placeholders(1, len(args))
+	template += "\nWHERE TRUE"
 	if len(holds.Hashes) > 0 {
 		var condition string
 		condition, args = holdCondition(holds, id, args)
-		template += "\nWHERE NOT " + condition
+		template += " AND NOT " + condition
+	}
+	if holds.WhileOpen {
+		args = append(args, holds.Now)
+		template += fmt.Sprintf(`
+			AND EXISTS (SELECT 1 FROM {state} WHERE NOT blackout_closed OR blackout_until <= $%d)`, len(args))
 	}
 	n, err := s.exec(ctx, template, args...)
 	switch {
 	case err != nil:
 		return s.unwritable(err, s.columnNames(), values)
+	case n == 0 && holds.WhileOpen:
+		blackout, err := s.GetBlackout(ctx)
+		if err == nil && blackout.Closed && (blackout.Until == nil || blackout.Until.After(holds.Now)) {
+			err = ErrClosed
+		}
+		if err != nil {
+			return err
+		}
+		return errUsernameTaken
 	case n == 0:
 		return errUsernameTaken
 	}

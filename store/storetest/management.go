@@ -161,7 +161,7 @@ func (s *suite) testAudit(t *testing.T) {
 		same(t, "entry", list(store.AuditQuery{Subject: &x.UserID}), []store.AuditEntry{e})
 	})
 	t.Run("it lets nobody change them", func(t *testing.T) {
-		if s.DB.DriverName() == "sqlite" {
+		if s.Dialect() == store.SQLite {
 			t.Skip("SQLite has no settings of a transaction that a trigger could ask for")
 		}
 		for _, statement := range []string{"UPDATE %s SET action = 'x'", "DELETE FROM %s", "TRUNCATE %s"} {
@@ -184,7 +184,7 @@ func (s *suite) testAudit(t *testing.T) {
 	})
 	t.Run("it deletes old ones", func(t *testing.T) {
 		forever := 1000 * time.Hour
-		n, err := s.Clean(t.Context(), second.Add(time.Hour), store.Keep{forever, forever, forever, forever, time.Hour})
+		n, err := s.Clean(t.Context(), second.Add(time.Hour), store.Keep{Sessions: forever, Links: forever, Messages: forever, DeadMessages: forever, Audit: time.Hour})
 		noError(t, err)
 		if n == 0 {
 			t.Error("nothing was deleted")

@@ -1,0 +1,75 @@
+package routes
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+
+	"github.com/roster-go/roster"
+)
+
+// auditRepo is what the endpoint of the audit trail calls.
+type auditRepo interface {
+	ListAudit(ctx context.Context, query roster.AuditQuery) (roster.Page[roster.AuditEntry], error)
+}
+
+// auditEndpoints is ADMIN-42.
+func auditEndpoints(repo auditRepo) []endpoint {
+	x := audit{repo}
+	return []endpoint{
+		{name: "audit", method: http.MethodGet, path: "/audit", auth: AuthSession, permission: roster.PermissionReadAudit, query: true, handle: x.list},
+	}
+}
+
+type audit struct{ repo auditRepo }
+
+// auditView is a line of the audit trail. JSON escapes what could break a line, or speak to a terminal.
+type auditView struct {
+	ID        string             `json:"id"`
+	At        string             `json:"at"`
+	Actor     auditActorView     `json:"actor"`
+	Action    string             `json:"action"`
+	SubjectID *string            `json:"subject_id"`
+	Result    roster.AuditResult `json:"result"`
+	Code      string             `json:"code,omitempty"`
+	Changes   json.RawMessage    `json:"changes,omitempty"`
+	Reason    string             `json:"reason,omitempty"`
+	IP        string             `json:"ip,omitempty"`
+	UserAgent string             `json:"user_agent,omitempty"`
+	SessionID *string            `json:"session_id"`
+	RequestID string             `json:"request_id,omitempty"`
+}
+
+type auditActorView struct {
+	ID       *string          `json:"id"`
+	Kind     roster.ActorKind `json:"kind"`
+	OnBehalf *string          `json:"on_behalf"`
+}
+
+func (x audit) list(ctx context.Context, r *request) (answer, error) {
+	p, err := parametersOf(r, "actor", "subject", "action", "result", "ip", "session_id", "request_id", "at.gte", "at.lt", "limit", "cursor")
+	if err != nil {
+		return answer{}, err
+	}
+	q := roster.AuditQuery{
+		Actor: p.id("actor"), Subject: p.id("subject"), Session: p.id("session_id"), Action: p.text("action"),
+		Result: roster.AuditResult(p.text("result")), IP: p.text("ip"), Request: p.text("request_id"),
+		Since: p.moment("at.gte"), Before: p.moment("at.lt"), Limit: p.limit(), Cursor: p.text("cursor"),
+	}
+	if err := p.faults.Err(); err != nil {
+		return answer{}, err
+	}
+	page, err := x.repo.ListAudit(ctx, q)
+	if err != nil {
+		return answer{}, err
+	}
+	items := make([]auditView, len(page.Items))
+	for i, e := range page.Items {
+		items[i] = auditView{
+			ID: e.ID.String(), At: stamp(e.At), Actor: auditActorView{idText(e.Actor.ID), e.Actor.Kind, idText(e.Actor.OnBehalf)},
+			Action: e.Action, SubjectID: idText(e.Subject), Result: e.Result, Code: string(e.Code), Changes: e.Changes, Reason: e.Reason,
+			IP: e.IP, UserAgent: e.Agent, SessionID: idText(e.Session), RequestID: e.Request,
+		}
+	}
+	return listOf(items, page.Next)
+}

@@ -1,0 +1,91 @@
+package routes
+
+import (
+	"maps"
+	"net/url"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/roster-go/roster"
+)
+
+// parameters are those of a query string, and the faults that were found in them so far.
+type parameters struct {
+	values url.Values
+	faults roster.FieldErrors
+}
+
+// parametersOf reads a query string in which each of some names stands once at most, and no other.
+func parametersOf(r *request, names ...string) (*parameters, error) {
+	values, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return nil, parameterFault("")
+	}
+	if len(values) == 0 && r.URL.RawQuery != "" {
+		return nil, parameterFault("")
+	}
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		if !slices.Contains(names, name) || len(values[name]) > 1 {
+			return nil, parameterFault(name)
+		}
+	}
+	return &parameters{values: values}, nil
+}
+
+func (p *parameters) text(name string) string { return p.values.Get(name) }
+
+func (p *parameters) id(name string) *roster.ID {
+	return parameter(p, name, roster.ParseID)
+}
+
+func (p *parameters) moment(name string) *time.Time {
+	return parameter(p, name, parseMoment)
+}
+
+func (p *parameters) boolean(name string) *bool {
+	return parameter(p, name, strconv.ParseBool)
+}
+
+func (p *parameters) limit() int {
+	if !p.values.Has("limit") {
+		return 0
+	}
+	return readLimit(p.values.Get("limit"))
+}
+
+// parameter reads a value; nil when it is absent or faulty.
+func parameter[T any](p *parameters, name string, parse func(text string) (T, error)) *T {
+	if !p.values.Has(name) {
+		return nil
+	}
+	v, err := parse(p.values.Get(name))
+	if err != nil {
+		p.faults.Add(name, roster.Invalid)
+		return nil
+	}
+	return &v
+}
+
+func parseMoment(text string) (time.Time, error) { return time.Parse(time.RFC3339, text) }
+
+// lines is a page of a list; next is null at the end.
+type lines[T any] struct {
+	Items []T     `json:"items"`
+	Next  *string `json:"next"`
+}
+
+func listOf[T any](items []T, next string) (answer, error) {
+	a := lines[T]{Items: items}
+	if next != "" {
+		a.Next = &next
+	}
+	return ok(a)
+}
+
+func idText(id *roster.ID) *string {
+	if id == nil {
+		return nil
+	}
+	return new(id.String())
+}
