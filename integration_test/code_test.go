@@ -157,8 +157,9 @@ func TestConfirmPhone(t *testing.T) {
 				_, err := w.ConfirmPhone(ctx, b.ID, code)
 				refused(t, err, roster.ErrInvalidCode)
 			}
-			refused(t, w.CheckEmailCode(ctx, a.ID, roster.CodeVerify, code), roster.ErrInvalidCode)
-			_, err := w.ConfirmEmail(ctx, code)
+			_, err := w.CheckEmailCode(ctx, a.ID, roster.CodeVerify, code)
+			refused(t, err, roster.ErrInvalidCode)
+			_, err = w.ConfirmEmail(ctx, code)
 			refused(t, err, roster.ErrInvalidToken)
 			_, err = w.ConfirmPhoneChange(ctx, a.ID, code)
 			refused(t, err, roster.ErrInvalidCode)
@@ -182,9 +183,10 @@ func TestConfirmPhone(t *testing.T) {
 			same(t, nil, w.SendEmailCode(ctx, u.ID, roster.CodeVerify))
 			code := w.code(t, "julia@example.com")
 			w.fired()
-			same(t, nil, w.CheckEmailCode(ctx, u.ID, roster.CodeVerify, code))
+			_, err := w.CheckEmailCode(ctx, u.ID, roster.CodeVerify, code)
+			same(t, nil, err)
 			same(t, []string{"BeforeEmailConfirm", "AfterEmailConfirm", "OnEmailConfirm"}, w.fired())
-			_, err := w.ConfirmEmail(ctx, link)
+			_, err = w.ConfirmEmail(ctx, link)
 			same(t, nil, err)
 			same(t, []string(nil), w.fired())
 		})
@@ -200,7 +202,8 @@ func TestConfirmPhone(t *testing.T) {
 		t.Run("OTP-33 refuses other purposes", func(t *testing.T) {
 			u := w.add(t, person("lotte", "", "+12025550144"))
 			refused(t, w.SendPhoneCode(ctx, u.ID, "change"), roster.ErrValidationFailed, "purpose:invalid")
-			refused(t, w.CheckPhoneCode(ctx, u.ID, "", "123456"), roster.ErrValidationFailed, "purpose:invalid")
+			_, err := w.CheckPhoneCode(ctx, u.ID, "", "123456")
+			refused(t, err, roster.ErrValidationFailed, "purpose:invalid")
 		})
 		t.Run("OTP-21 a try stands when the program rolls back, and is counted before", func(t *testing.T) {
 			u := w.add(t, person("maria", "", "+12025550145"))
@@ -227,7 +230,7 @@ func TestConfirmPhone(t *testing.T) {
 	})
 }
 
-// OTP-40, OTP-16, SEC-26: of 64 with the right code at once one has an effect.
+// OTP-40, SEC-26: of 64 with the right code at once one has an effect.
 func TestConfirmPhoneRace(t *testing.T) {
 	inEach(t, func(t *testing.T, w *world) {
 		u := w.add(t, person("anna", "", number))
@@ -240,5 +243,35 @@ func TestConfirmPhoneRace(t *testing.T) {
 			return err
 		})[""]
 		same(t, []int{1, 1}, []int{wins, int(events.Load())})
+	})
+}
+
+// OTP-35, PASS-43, PASS-52: a phone-only account resets its password by a code.
+func TestResetByPhone(t *testing.T) {
+	inEach(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		u := w.add(t, person("anna", "", number), roster.WithPhoneVerified(), roster.WithPassword(secret))
+		pair := w.issue(t, u.ID)
+		same(t, nil, w.RequestPasswordReset(ctx, "+1 202 555 0134"))
+		code := w.code(t, number)
+		_, err := w.CheckPhoneCode(ctx, u.ID, roster.CodeVerify, code)
+		refused(t, err, roster.ErrAlreadyConfirmed)
+		result, err := w.CheckPhoneCode(ctx, u.ID, roster.CodeReset, code)
+		if err != nil {
+			t.Fatal(err)
+		}
+		same(t, 10*time.Minute, result.ExpiresIn)
+		w.alive(t, pair)
+		_, err = w.CheckPhoneCode(ctx, u.ID, roster.CodeReset, code)
+		refused(t, err, roster.ErrInvalidCode)
+		_, err = w.ResetPassword(ctx, result.ResetToken, "another long passphrase")
+		same(t, nil, err)
+		w.dead(t, pair)
+		same(t, nil, w.CheckPassword(ctx, u.ID, "another long passphrase"))
+		_, err = w.ResetPassword(ctx, result.ResetToken, "yet another passphrase")
+		refused(t, err, roster.ErrInvalidToken)
+
+		unproven := w.add(t, person("berta", "", "+12025550199"), roster.WithPassword(secret))
+		refused(t, w.SendPhoneCode(ctx, unproven.ID, roster.CodeReset), roster.ErrNotFound) // OTP-33
 	})
 }

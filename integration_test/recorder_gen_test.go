@@ -240,12 +240,12 @@ func (r *recorder[U]) SendPhoneCode(ctx context.Context, id roster.ID, purpose r
 	return r.UsersRepo.SendPhoneCode(ctx, id, purpose)
 }
 
-func (r *recorder[U]) CheckEmailCode(ctx context.Context, id roster.ID, purpose roster.CodePurpose, code roster.Secret) error {
+func (r *recorder[U]) CheckEmailCode(ctx context.Context, id roster.ID, purpose roster.CodePurpose, code roster.Secret) (roster.CodeResult, error) {
 	r.calls.note("CheckEmailCode")
 	return r.UsersRepo.CheckEmailCode(ctx, id, purpose, code)
 }
 
-func (r *recorder[U]) CheckPhoneCode(ctx context.Context, id roster.ID, purpose roster.CodePurpose, code roster.Secret) error {
+func (r *recorder[U]) CheckPhoneCode(ctx context.Context, id roster.ID, purpose roster.CodePurpose, code roster.Secret) (roster.CodeResult, error) {
 	r.calls.note("CheckPhoneCode")
 	return r.UsersRepo.CheckPhoneCode(ctx, id, purpose, code)
 }

@@ -224,7 +224,7 @@ func (m Confirm[U]) ConfirmPhone(ctx context.Context, id roster.ID, code roster.
 	if _, err := c.judge(ctx, roster.PermissionUpdateUsers, id); err != nil {
 		return none, err
 	}
-	if err := c.Self.CheckPhoneCode(ctx, id, roster.CodeVerify, code); err != nil {
+	if _, err := c.Self.CheckPhoneCode(ctx, id, roster.CodeVerify, code); err != nil {
 		return none, err
 	}
 	return c.load(ctx, id)

@@ -363,13 +363,29 @@ func (m Confirm[U]) CancelContactChange(ctx context.Context, token roster.Secret
 		if err != nil {
 			return err
 		}
-		_, err = c.Self.RevokeSessions(withReason(ctx, roster.RevokedByContact), asked.UserID)
-		return err
+		if _, err = c.Self.RevokeSessions(withReason(ctx, roster.RevokedByContact), asked.UserID); err != nil {
+			return err
+		}
+		return c.mailRecovery(ctx, result)
 	})
 	if err != nil {
 		return none, err
 	}
 	return result, nil
+}
+
+// mailRecovery sends the owner of an account what sets another password, to the contact that they have: whoever asked for
+// the change may know the present one.
+func (c *Core[U]) mailRecovery(ctx context.Context, u U) error {
+	k, ok := preferredContact(u.Base(), email)
+	if !ok || c.sender(k.channel) == nil {
+		return nil
+	}
+	_, err := c.Store.GetPassword(ctx, u.Base().ID)
+	if err != nil && !errors.Is(err, roster.ErrNotFound) {
+		return err
+	}
+	return c.send(ctx, u, c.wayTo(u.Base(), err == nil, k))
 }
 
 // cancelChange voids a change that is not done.

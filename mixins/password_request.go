@@ -67,10 +67,13 @@ func (c *Core[U]) send(ctx context.Context, u U, w way) error {
 		if w.link != nil {
 			return c.mailLink(ctx, u, *w.link)
 		}
-		return c.sendCode(ctx, u, code{
-			contact: w.contact, purpose: w.code, to: **w.value(u.Base()), canonical: text(w.canonical(c.canonical(u))),
-		})
+		return c.sendCode(ctx, u, c.codeBy(w, u))
 	})
+}
+
+// codeBy is the code of a way, to the contact that the user has.
+func (c *Core[U]) codeBy(w way, u U) code {
+	return code{contact: w.contact, purpose: w.code, to: **w.value(u.Base()), canonical: text(w.canonical(c.canonical(u)))}
 }
 
 // takeWay takes from the quota of what a way sends; but not once more from that of the target that somebody typed.

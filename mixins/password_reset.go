@@ -168,7 +168,7 @@ func (c *Core[U]) clearFailures(ctx context.Context, u U) {
 		return
 	}
 	c.Store.AfterCommit(ctx, func(ctx context.Context) {
-		if err := c.Cache.Delete(ctx, keys...); err != nil {
+		if err := c.forget(ctx, keys...); err != nil {
 			c.Logger.WarnContext(ctx, "failed log-ins were not forgotten", slog.Any("user_id", u.Base().ID), slog.Any("error", err))
 		}
 	})
