@@ -139,5 +139,5 @@ func (c *Core[U]) stillWanted(ctx context.Context, m store.Message) (bool, error
 		return false, err
 	}
 	entry := notify.CarriesSecret(m.Kind) && m.Kind != notify.EmailChangeOld && m.Kind != notify.PhoneChangeOld
-	return !u.Base().Deleted() && !(entry && u.Base().Banned(c.now())), nil
+	return !u.Base().Deleted() && !(entry && c.shutOut(u.Base())), nil
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/roster-go/roster"
 	"github.com/roster-go/roster/callbacks"
+	"github.com/roster-go/roster/notify"
 	"github.com/roster-go/roster/store"
 )
 
@@ -213,9 +214,6 @@ func (m Management[U]) SetSuperuser(ctx context.Context, id roster.ID, superuser
 	return result, nil
 }
 
-// superuserChanged is the kind of the mail that tells of it.
-const superuserChanged = "superuser_changed"
-
 // tellSuperusers mails the user who became a superuser, or ceased to be one, and all other superusers.
 func (c *Core[U]) tellSuperusers(ctx context.Context, u U) error {
 	others, err := c.Store.ListSuperusers(ctx, c.now())
@@ -223,11 +221,11 @@ func (c *Core[U]) tellSuperusers(ctx context.Context, u U) error {
 		return err
 	}
 	b := u.Base()
-	purpose := map[bool]string{true: "granted", false: "revoked"}[b.Superuser]
-	if err := c.notice(ctx, u, superuserChanged, map[string]any{"Purpose": purpose}); err != nil {
+	purpose := map[bool]string{true: notify.Granted, false: notify.Revoked}[b.Superuser]
+	if err := c.notice(ctx, u, notify.SuperuserChanged, map[string]any{"Purpose": purpose}); err != nil {
 		return err
 	}
-	vars := map[string]any{"Purpose": purpose + "_other", "Account": b.DisplayName()}
+	vars := map[string]any{"Purpose": purpose, "New": b.DisplayName()}
 	for _, id := range others {
 		if id == b.ID {
 			continue
@@ -236,7 +234,7 @@ func (c *Core[U]) tellSuperusers(ctx context.Context, u U) error {
 		if err != nil {
 			return err
 		}
-		if err := c.notice(ctx, other, superuserChanged, vars); err != nil {
+		if err := c.notice(ctx, other, notify.SuperuserChanged, vars); err != nil {
 			return err
 		}
 	}

@@ -22,11 +22,11 @@ const (
 	CodeSMS           = "code_sms"       // Data.Code, Data.Purpose
 	PhoneConfirm      = "phone_confirm"  // Data.Code, which proves a phone number
 	PhoneChangeOld    = "phone_change_old"
-	PhoneChanged      = "phone_changed"    // Data.New
-	UsernameChanged   = "username_changed" // Data.Old, Data.New
-	SocialLinked      = "social_linked"    // Data.Provider
-	SocialUnlinked    = "social_unlinked"  // Data.Provider
-	SuperuserChanged  = "superuser_changed"
+	PhoneChanged      = "phone_changed"     // Data.New
+	UsernameChanged   = "username_changed"  // Data.Old, Data.New
+	SocialLinked      = "social_linked"     // Data.Provider
+	SocialUnlinked    = "social_unlinked"   // Data.Provider
+	SuperuserChanged  = "superuser_changed" // Data.Purpose; Data.New is another account, "" the own
 	TokenReuse        = "token_reuse"
 	NewDevice         = "new_device"
 	LockedOut         = "locked_out"

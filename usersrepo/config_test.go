@@ -138,7 +138,7 @@ func TestConfig(t *testing.T) {
 		}, []string{`"password_reset"`, `"code_sms"`, `"baned"`}},
 		"refuses numbers of the outbox": {func(c *usersrepo.Config) {
 			n := &c.Notify
-			n.Batch, n.Parallel, n.MaxAttempts, n.Lease, n.SendTimeout, n.Drain, n.Keep, n.KeepDead = -1, -1, -1, time.Second, -1, -1, -1, -1
+			n.Batch, n.Parallel, n.MaxAttempts, n.Lease, n.SendTimeout, n.Drain, n.Keep, n.KeepDead = -1, -1, -1, -1, -1, -1, -1, -1
 		}, []string{
 			"Notify.Batch", "Notify.Parallel", "Notify.MaxAttempts", "Notify.Lease", "Notify.SendTimeout", "Notify.Drain", "Notify.Keep",
 			"Notify.KeepDead",
