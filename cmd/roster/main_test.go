@@ -226,8 +226,8 @@ func TestReadme(t *testing.T) {
 	}
 	script = strings.ReplaceAll(script, "localhost:8080", address)
 	script = regexp.MustCompile(`ADMIN_PASSWORD=.*`).ReplaceAllString(script, "ADMIN_PASSWORD="+password[1])
-	// The mail is queued when the answer is given, and sent a moment later.
-	script = strings.ReplaceAll(script, "# Prove the address", "sleep 1\n# Prove the address")
+	// A mail is queued when the answer is given, and sent a moment later.
+	script = regexp.MustCompile(`(?m)^.*\$\(mailed `).ReplaceAllString(script, "sleep 1\n$0")
 	script = "set -eu\n" + strings.ReplaceAll(script, "curl -s ", "curl -sS --fail-with-body -w '\\n' ")
 	shell := exec.CommandContext(t.Context(), "bash", "-c", script)
 	shell.Dir = dir
@@ -236,7 +236,8 @@ func TestReadme(t *testing.T) {
 		t.Fatalf("%v:\n%s", err, got)
 	}
 	for _, want := range []string{
-		`"display_name":"Ann of Green Gables"`, `"email_verified":true`, `"plan":"pro"`, `"deleted":null`,
+		`"display_name":"Ann of Green Gables"`, `"email_verified":true`, `"username":"anne"`, `"plan":"pro"`, `"deleted":null`,
+		`"reason":"spam"`, `"message":"We moved`,
 	} {
 		if !strings.Contains(string(got), want) {
 			t.Errorf("%s is not in the output:\n%s", want, got)
