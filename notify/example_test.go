@@ -1,10 +1,15 @@
 package notify_test
 
 import (
+	"context"
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"testing/fstest"
 	"time"
 
+	"github.com/roster-go/roster"
 	"github.com/roster-go/roster/notify"
 )
 
@@ -64,4 +69,40 @@ func ExampleParseSMTP() {
 	// Output:
 	// mail.example.com starttls Acme <no-reply@acme.example> [redacted]
 	// true <nil>
+}
+
+// A gateway gets the SMS as JSON, and the id as a header too: a message that comes twice has the same one. A gateway
+// that wants another form is a Sender of the program's own.
+func ExampleNewGateway() {
+	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		fmt.Println(r.Method, r.URL.Path, r.Header.Get("Authorization"), r.Header.Get("Idempotency-Key"))
+		fmt.Println(string(body))
+		w.WriteHeader(http.StatusAccepted)
+	}))
+	defer service.Close()
+	gateway, err := notify.NewGateway(notify.GatewayConfig{
+		URL:         service.URL + "/send",
+		Headers:     map[string]roster.Secret{"Authorization": "Bearer key"},
+		Development: true, // takes http, on this machine
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer gateway.CloseIdleConnections()
+	// The worker of the outbox does this: usersrepo.Config{Notify: mixins.NotifyConfig{SMS: gateway, …}}.
+	id, err := roster.ParseID("0198c0de-0000-7000-8000-000000000001")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	err = gateway.Send(context.Background(), notify.Message{
+		ID: id, Kind: notify.CodeSMS, Channel: notify.SMS, To: "+4915112345678", Text: "123456 is your code.",
+	})
+	fmt.Println(err)
+	// Output:
+	// POST /send Bearer key 0198c0de-0000-7000-8000-000000000001
+	// {"id":"0198c0de-0000-7000-8000-000000000001","text":"123456 is your code.","to":"+4915112345678"}
+	// <nil>
 }

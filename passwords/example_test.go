@@ -3,7 +3,10 @@ package passwords_test
 import (
 	"context"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 
+	"github.com/roster-go/roster"
 	"github.com/roster-go/roster/passwords"
 )
 
@@ -38,4 +41,45 @@ func ExampleCheckImport() {
 	// true <nil>
 	// false <nil>
 	// false validation_failed: password:invalid_hash
+}
+
+// People may choose any 15 code points that are not common, not like their own names, and not about the program.
+func ExamplePasswords_CheckPolicy() {
+	p, err := passwords.New(passwords.Config{Preset: passwords.NIST, ContextWords: []string{"acme chess company"}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	owner := passwords.Owner{Username: "ann.of.green.gables", Email: "ann@example.com"}
+	for _, password := range []roster.Secret{
+		"battery horse", "Acme Chess Company", "ann.of.green.gables1", "correct horse battery",
+	} {
+		fmt.Println(p.CheckPolicy("password", password, owner))
+	}
+	// Output:
+	// [password:too_short]
+	// [password:common]
+	// [password:similar]
+	// []
+}
+
+// A service of the protocol is told five digits of a hash, and answers with all that it knows under them.
+func ExampleHIBP() {
+	service := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Println(r.URL.Path)
+		_, _ = fmt.Fprint(w, "1E4C9B93F3F0682250B6CF8331B7EE68FD8:3861493\r\n")
+	}))
+	defer service.Close()
+	p, err := passwords.New(passwords.Config{
+		Breached: passwords.HIBP{URL: service.URL, Client: service.Client()}, // passwords.HIBP{} asks api.pwnedpasswords.com
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	faults, err := p.CheckBreached(context.Background(), "password", "password")
+	fmt.Println(faults, err)
+	// Output:
+	// /range/5BAA6
+	// [password:breached] <nil>
 }

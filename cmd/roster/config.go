@@ -47,7 +47,9 @@ type routesConfig struct {
 	AdminWithout   []string // and for administrators
 	TrustedProxies []string // networks (CIDR) whose X-Forwarded-For is believed
 	Limits         map[string]int
-	AllowIPs       []string
+	AllowIPs       []string `mapstructure:"allow_ips"`
+	UsernameCheck  routes.Auth
+	RequireReason  bool
 }
 
 // readFile reads the file of --config; "" is the empty one. A name that no setting has is an error.
@@ -113,6 +115,7 @@ func (f fileConfig) routes(t terminal) (routes.Config, error) {
 		MaxBody: f.Routes.MaxBody, Timeout: f.Routes.Timeout, ProblemBase: f.Routes.ProblemBase, Realm: f.Routes.Realm,
 		Without: f.Routes.Without, Logger: t.logger,
 		Limits: f.Routes.Limits, AllowIPs: f.Routes.AllowIPs,
+		UsernameCheck: f.Routes.UsernameCheck, RequireReason: f.Routes.RequireReason,
 	}
 	if len(f.Routes.TrustedProxies) == 0 {
 		return cfg, nil

@@ -96,6 +96,35 @@ func TestServeRefusesWhatIsWeak(t *testing.T) {
 	}
 }
 
+// The settings that docs/operating.md shows are taken.
+func TestSettingsOfTheDocs(t *testing.T) {
+	text, err := os.ReadFile("../../docs/operating.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(text), "```json\n")
+	settings, _, _ := strings.Cut(rest, "```")
+	config := filepath.Join(t.TempDir(), "roster.json")
+	if err := os.WriteFile(config, []byte(settings), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	file, err := readFile(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := file.routes(terminal{})
+	if err != nil || len(cfg.AllowIPs) != 1 || !cfg.RequireReason || cfg.Limits["register"] != 5 || cfg.IPExtractor == nil {
+		t.Errorf("settings of routes: %+v, %v", cfg, err)
+	}
+	if repo := file.repo(); repo.Audit.Keep != 9600*time.Hour || repo.Notify.Links.ResetPassword != "/account/reset" {
+		t.Errorf("settings of the repo: %+v", repo)
+	}
+	address, _ := serve(t, "--dev", "--config="+config, "--database=sqlite:"+filepath.Join(t.TempDir(), "roster.db"))
+	if got := rostertest.Call(t, http.MethodGet, "http://"+address+"/healthz", "", ""); got.Status != http.StatusOK {
+		t.Errorf("serving with them: %+v", got)
+	}
+}
+
 func TestCreateSuperuser(t *testing.T) {
 	database := "--database=sqlite:" + filepath.Join(t.TempDir(), "roster.db")
 	args := []string{"user", "create-superuser", "--dev", "--email=ann@example.com", "--password-stdin", database}
