@@ -39,7 +39,7 @@ type AuditActor struct {
 	OnBehalf *ID // who asked the program to act in their stead
 }
 
-// AuditQuery selects entries. The zero query is the newest 20.
+// AuditQuery selects entries by all that is set. The zero query is the newest 20.
 type AuditQuery struct {
 	Actor, Subject, Session *ID
 	Action                  string

@@ -29,7 +29,7 @@ type BlacklistQuery struct {
 	By *ID // who banned them
 	// Since and Until bound when the bans began: from Since on, before Until.
 	Since, Until *time.Time
-	Current      *bool
+	Current      *bool  // as Banned.Current is
 	Limit        int    // 1 to 200; 0 means 20
 	Cursor       string // Page.Next of the page before; "" starts
 }
@@ -38,8 +38,8 @@ type BlacklistQuery struct {
 type Standing struct {
 	Ban         *BanRecord // nil: not banned
 	HasPassword bool
-	Epoch       int64
-	Sessions    int // live ones
+	Epoch       int64 // grows with each end of all access tokens
+	Sessions    int   // live ones
 }
 
 // Blackout is the record of the end of all tokens issued before it.

@@ -178,9 +178,11 @@ type ProtectionConfig struct {
 	TrustedSources []string
 }
 
-// LaneConfig bounds one thing that is counted.
+// LaneConfig bounds one thing that is counted: Max in a Window that begins with the first.
 type LaneConfig struct {
-	Off    bool
+	// Off counts nothing.
+	Off bool
+	// Max is at least 1, Window 1 s to 24 h; 0 means what the lane's own comment says.
 	Max    int
 	Window time.Duration
 }
@@ -260,7 +262,7 @@ type ManagementConfig struct {
 
 // AuditConfig is how long the audit trail goes back.
 type AuditConfig struct {
-	// Keep is the age at which entries are deleted; 0 means 400 days.
+	// Keep is the age at which entries are deleted, a day at least; 0 means 400 days.
 	Keep time.Duration
 }
 

@@ -46,7 +46,8 @@ const (
 	gatewayTimeout = time.Minute
 )
 
-// NewGateway checks cfg, all at once. It does not connect.
+// NewGateway checks cfg, all at once. It does not connect. A request is given up after a minute, or sooner with its
+// context.
 func NewGateway(cfg GatewayConfig) (*Gateway, error) {
 	var faults []error
 	if err := checkGatewayURL(cfg.URL, cfg.Development); err != nil {

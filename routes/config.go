@@ -30,7 +30,8 @@ type Config struct {
 	// Endpoints for administrators are counted by administrator: "admin" are all requests together, 600 unless it is set,
 	// "admin_write" those that may change something, 60. A limit of 60 or more is counted by each process for itself.
 	Limits map[string]int
-	// AllowIPs are the networks (CIDR) from which administrators may come; none: from anywhere.
+	// AllowIPs are the networks (CIDR) from which administrators may come; none: from anywhere. Others are forbidden,
+	// whoever they are. The address is that of IPExtractor.
 	AllowIPs []string
 
 	// UsernameCheck is who may ask whether a username is free: AuthNone, also "", means anyone, AuthSession people who are
@@ -44,7 +45,8 @@ type Config struct {
 	Replace map[string]echo.HandlerFunc
 	// Wrap has middleware for endpoints, run in the order given, outside of the check of the session.
 	Wrap map[string][]echo.MiddlewareFunc
-	// RequireReason refuses what bans, deletes or sets a blackout when the administrator gives no reason.
+	// RequireReason refuses what bans, deletes, or sets or ends a blackout when the administrator gives no reason: 422,
+	// reason:required.
 	RequireReason bool
 	// View makes what clients see of a user; see ViewOf. The zero View shows the base user and the struct's own fields.
 	View View

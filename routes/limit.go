@@ -160,7 +160,7 @@ func parseNetworks(list []string) ([]netip.Prefix, error) {
 
 // TrustProxies returns an IPExtractor for servers behind proxies of these networks (CIDR): the right-most address in
 // X-Forwarded-For that is not of one of them, since whoever asks can write what is left of it. A request that does not
-// come through one of the proxies counts for its peer, whatever its headers say.
+// come through one of the proxies counts for its peer, whatever its headers say. What is no network is an error.
 func TrustProxies(networks ...string) (func(r *http.Request) string, error) {
 	trusted, err := parseNetworks(networks)
 	if err != nil {

@@ -45,6 +45,7 @@ type Config struct {
 	// Secrets are the master keys: the first for new values, the others for reading older ones. All nodes share them.
 	Secrets []secrets.Secret
 
+	// What the components do. Each type names its defaults; invalid values are errors of Init, all told at once.
 	Account    mixins.AccountConfig
 	Session    mixins.SessionConfig
 	Username   mixins.UsernameConfig
@@ -195,6 +196,8 @@ func (c Config) check() error {
 		{"Protection.Codes", s.Protection.Codes},
 		{"Protection.CodePause", s.Protection.CodePause},
 		{"Protection.AskedMessages", s.Protection.AskedMessages},
+		{"Protection.Target", s.Protection.Target},
+		{"Protection.TargetDaily", s.Protection.TargetDaily},
 		{"Protection.UsernameChecks", s.Protection.UsernameChecks},
 		{"Username.ChangeQuota", s.Username.ChangeQuota},
 	} {

@@ -100,10 +100,11 @@ func TestConfig(t *testing.T) {
 		"refuses limits that let nobody pass": {func(c *usersrepo.Config) {
 			p := &c.Protection
 			p.Source.Max, p.Identifier.Max, p.Pair.Max, p.Registration.Max, p.Mails.Window = -1, -1, -1, -1, -1
+			p.Target.Max, p.TargetDaily.Max = -1, -1
 			c.Session.MaxPerUser = -1
 		}, []string{
 			"Protection.Source.Max", "Protection.Identifier.Max", "Protection.Pair.Max", "Protection.Registration.Max",
-			"Protection.Mails.Window", "Session.MaxPerUser",
+			"Protection.Mails.Window", "Protection.Target.Max", "Protection.TargetDaily.Max", "Session.MaxPerUser",
 		}},
 		"refuses words that it does not know": {func(c *usersrepo.Config) {
 			c.Account.LoginFields = []identifiers.Kind{"emial"}

@@ -75,7 +75,7 @@ func Example() {
 	_, err = customers.ChangeUsername(ctx, ann.ID, "ann_staff")
 	fmt.Println(err)
 	// Output:
-	// paying_customer true
+	// paying_customer: Cancel the subscription first. true
 	// true <nil>
 	// validation_failed: username:reserved
 }
