@@ -1,6 +1,7 @@
 package routes_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -16,7 +17,7 @@ func ExampleTrustProxies() {
 		return
 	}
 	cfg := routes.Config{IPExtractor: extract} // for routes.User, routes.Admin and routes.RequireUser
-	r := httptest.NewRequest(http.MethodGet, "/me", nil)
+	r := httptest.NewRequestWithContext(context.Background(), http.MethodGet, "/me", nil)
 	r.Header.Set("X-Forwarded-For", "198.51.100.7, 203.0.113.9") // the client claims the first, the proxy adds the second
 	r.RemoteAddr = "10.1.2.3:4711"
 	fmt.Println("by the proxy:", cfg.IPExtractor(r))

@@ -63,8 +63,8 @@ func (g graph) read(fset *token.FileSet, known packages, importPath string, file
 	return errors.Join(errs...)
 }
 
-// note notes a function that is called or handed on. Those of an interface are reached through Self: mixins has no
-// other.
+// note notes a function that is called or handed on. Those of an exported interface are reached through Self; those that
+// mixins keeps to itself are no operations.
 func (u *uses) note(used types.Object) {
 	fn, ok := used.(*types.Func)
 	if !ok {
@@ -72,7 +72,9 @@ func (u *uses) note(used types.Object) {
 	}
 	fn = fn.Origin()
 	if recv := fn.Signature().Recv(); recv != nil && types.IsInterface(recv.Type()) {
-		u.operations[fn.Name()] = true
+		if named, ok := recv.Type().(*types.Named); !ok || named.Obj().Exported() {
+			u.operations[fn.Name()] = true
+		}
 	} else {
 		u.helpers[fn] = true
 	}
