@@ -12,6 +12,7 @@ import (
 
 	"github.com/jmoiron/sqlx"
 	"github.com/labstack/echo/v4"
+	"github.com/redis/go-redis/v9"
 	"golang.org/x/crypto/argon2"
 
 	"github.com/roster-go/roster/store"
@@ -24,6 +25,7 @@ type floor struct {
 	sign   *ecdsa.PrivateKey
 	kid    string
 	slots  chan struct{} // of password hashes
+	redis  *redis.Client
 
 	me, list, prefix, part, refresh *sqlx.Stmt
 }
@@ -33,6 +35,7 @@ func serveFloor(ctx context.Context, args []string) error {
 	addr := flags.String("addr", "", "")
 	database := flags.String("database", "", "")
 	jwks := flags.String("jwks", "", "")
+	cache := flags.String("redis", "", "")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -40,7 +43,7 @@ func serveFloor(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	f := &floor{slots: make(chan struct{}, runtime.GOMAXPROCS(0))}
+	f := &floor{slots: make(chan struct{}, runtime.GOMAXPROCS(0)), redis: redis.NewClient(&redis.Options{Addr: *cache})}
 	if err := f.keys(*jwks); err != nil {
 		return err
 	}
@@ -52,6 +55,7 @@ func serveFloor(ctx context.Context, args []string) error {
 	e.GET("/guarded", func(c echo.Context) error { return c.String(http.StatusOK, guarded) })
 	e.GET("/api/me", f.showMe)
 	e.POST("/api/login", f.hash(http.StatusOK))
+	e.GET("/count/*", f.count)
 	e.POST("/api/register", f.hash(http.StatusCreated))
 	e.POST("/api/token/refresh", f.rotate)
 	e.GET("/api/admin/users", f.showList)
@@ -97,4 +101,18 @@ func (f *floor) hash(status int) echo.HandlerFunc {
 		<-f.slots
 		return send(c, status, map[string]any{"key": key})
 	}
+}
+
+var counter = redis.NewScript(`
+	local n = redis.call('INCR', KEYS[1])
+	if n == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
+	return n`)
+
+// count is one call of a script.
+func (f *floor) count(c echo.Context) error {
+	key := "floor:" + c.Request().URL.Path
+	if err := counter.Run(c.Request().Context(), f.redis, []string{key}, time.Hour.Milliseconds()).Err(); err != nil {
+		return err
+	}
+	return c.String(http.StatusOK, guarded)
 }

@@ -62,7 +62,8 @@ func (b *bench) contests(ctx context.Context, s *stage) ([]contest, error) {
 	raw := on(s.floor, s.login(http.StatusOK, password))
 	hash := func(statements float64) goal { return goal{rate: 0.95, p50: 1.05, statements: statements, trips: 2} }
 	add(3, "`POST /login`", raw, on(s.roster, s.login(http.StatusOK, password)), true, hash(5))
-	add(4, "… wrong password", raw, on(s.roster, s.login(http.StatusUnauthorized, "wrong horse battery")), true, hash(3))
+	add(4, "… wrong password", raw, on(s.roster, s.login(http.StatusUnauthorized, wrongPassword)), true, hash(3))
+	add(4, "… no such user", raw, on(s.roster, s.nobody()), true, hash(3))
 	base, ours = both(s.register())
 	add(5, "`POST /register`", base, ours, true, hash(6))
 
@@ -74,6 +75,16 @@ func (b *bench) contests(ctx context.Context, s *stage) ([]contest, error) {
 	add(9, "search, prefix", base, ours, false, goal{rate: 0.80, statements: 1})
 	base, ours = both(s.part())
 	add(9, "search, substring", base, ours, false, goal{rate: 0.80, statements: 1})
+	if b.wants(11) {
+		embed, err := b.startOwn(ctx, "embed", s.database, "-redis="+b.redis.address)
+		if err != nil {
+			return nil, err
+		}
+		for _, x := range []struct{ name, what string }{{"`IsBruteforce`", "attempt"}, {"quota", "quota"}, {"code, none is out", "code"}} {
+			w := s.count(x.what)
+			add(11, x.name, on(s.floor, w), on(embed, w), false, goal{rate: 0.80, statements: 1, trips: 1})
+		}
+	}
 	return list, nil
 }
 

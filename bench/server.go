@@ -31,9 +31,13 @@ var settings = map[string]any{
 	"protection": map[string]any{
 		"source": outOfReach, "identifier": outOfReach, "pair": outOfReach, "registration": outOfReach, "mails": outOfReach,
 	},
+	"routes": map[string]any{"limits": unlimited}, // the floor has none
 }
 
 var outOfReach = map[string]any{"max": 1_000_000_000}
+
+// unlimited lets an address ask for any endpoint as often as it likes.
+var unlimited = map[string]int{"*": 0, "admin": 0, "admin_write": 0}
 
 // buildRoster builds the command from the working copy, and writes its settings.
 func (b *bench) buildRoster() error {

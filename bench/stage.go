@@ -44,7 +44,7 @@ func (b *bench) stage(ctx context.Context, users int) (*stage, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.floor, err = b.startOwn(ctx, "floor", s.database, "-jwks="+jwks); err != nil {
+	if s.floor, err = b.startOwn(ctx, "floor", s.database, "-jwks="+jwks, "-redis="+b.redis.address); err != nil {
 		return nil, err
 	}
 	s.floorTokens, err = b.makeFloorSessions(ctx, s.database)

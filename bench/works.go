@@ -33,6 +33,23 @@ func (s *stage) login(status int, password string) work {
 	}
 }
 
+// count asks for a counter of the worker's own.
+func (s *stage) count(what string) work {
+	return func(i int) conversation { return always(http.StatusOK, get(fmt.Sprintf("/count/%s/%d", what, i), "")) }
+}
+
+// nobody tries to log in users who are not there.
+func (s *stage) nobody() work {
+	var next atomic.Int64
+	return func(int) conversation {
+		return conversation{status: http.StatusUnauthorized, next: func() []byte {
+			return post("/api/login", fmt.Sprintf(`{"login":"nobody-%d","password":%q}`, next.Add(1), password))
+		}}
+	}
+}
+
+const wrongPassword = "wrong horse battery"
+
 // register makes an account each time.
 func (s *stage) register() work {
 	return func(int) conversation {
