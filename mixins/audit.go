@@ -136,15 +136,15 @@ func (c *Core[U]) deedOf(ctx context.Context, event any) (d deed, ok bool) {
 			"kind": e.Kind, "subject": e.Subject, "failures": e.Failures, "until": e.Until,
 		}}
 	default:
-		return d, false // a log-in is written with its session, a refused one by recordFailure
+		return d, false // a log-in is written with its session, a refused one by RecordLoginFailure
 	}
 	return d, true
 }
 
-// recordFailure writes a refused log-in, in the transaction of ctx. Attempts that nobody judged are left out: a locked
-// address could fill the database as fast as it can ask. That it was locked is an entry. What was typed by somebody who
-// is not known may be anything, a password too: only a keyed hash of it is kept.
-func (c *Core[U]) recordFailure(ctx context.Context, e *callbacks.LoginFailed, login string) error {
+// failureEntry tells of a refused log-in. Attempts that nobody judged are left out: a locked address could fill the
+// database as fast as it can ask. That it was locked is an entry. What was typed by somebody who is not known may be
+// anything, a password too: only a keyed hash of it is kept.
+func (c *Core[U]) failureEntry(ctx context.Context, e *callbacks.LoginFailed, login string) *store.AuditEntry {
 	d := deed{action: "login.failed", subject: e.UserID, result: roster.AuditFailed, code: roster.Code(e.Reason)}
 	switch e.Reason {
 	case roster.FailedThrottled:
@@ -157,7 +157,7 @@ func (c *Core[U]) recordFailure(ctx context.Context, e *callbacks.LoginFailed, l
 	if e.UserID == nil {
 		d.changes["login_hash"] = hex.EncodeToString(c.Secrets.MAC(secrets.Audit, []byte(c.Identifiers.CounterKey(login))))
 	}
-	return c.Store.InsertAudit(ctx, c.entry(ctx, d))
+	return c.entry(ctx, d)
 }
 
 // calledAs reports whether the operation of ctx has a name.

@@ -302,19 +302,15 @@ func (m Protection[U]) ClearLockout(ctx context.Context, key string) error {
 	return c.Store.DeleteLockout(ctx, key)
 }
 
-// countFailure counts a wrong password of an account, and closes it after too many. Without an account the same work
-// is done on nobody's.
-func (c *Core[U]) countFailure(ctx context.Context, id *roster.ID) error {
-	most := c.Settings.Protection.CloseAfter
-	if most < 0 {
-		return nil
-	}
+// countFailure counts a wrong password of an account and writes the entry of it, and closes the password after too many.
+// Without an account the same work is done on nobody's.
+func (c *Core[U]) countFailure(ctx context.Context, id *roster.ID, entry *store.AuditEntry) error {
 	user := roster.NewID()
 	if id != nil {
 		user = *id
 	}
-	n, closed, err := c.Store.CountFailure(ctx, user)
-	if err != nil || closed || n < most {
+	n, closed, err := c.Store.CountFailure(ctx, user, entry)
+	if most := c.Settings.Protection.CloseAfter; err != nil || closed || n < most {
 		return err
 	}
 	return c.closePassword(ctx, user, n)

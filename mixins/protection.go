@@ -386,17 +386,42 @@ func (m Protection[U]) RecordLoginFailure(ctx context.Context, ip, login string,
 	if err != nil {
 		return err
 	}
-	if err := c.settleFailure(ctx, ip, login, id, reason); err != nil {
-		return err
-	}
 	run := c.hooks.LoginFailed.Begin()
 	e := &callbacks.LoginFailed{
 		Event: c.event(ctx), UserID: id, Reason: reason, Via: roster.ViaPassword, Login: c.maskLogin(login),
 	}
+	entry := c.failureEntry(ctx, e, login)
+	if c.wasWrong(ctx, reason) {
+		counts := c.Settings.Protection.CloseAfter > 0 && knownDevice[U](ctx, login) == nil
+		counted := entry
+		if counts {
+			entry = nil // one statement writes both
+		}
+		err := c.settleFailure(ctx, func(ctx context.Context) error {
+			if counts {
+				if err := c.countFailure(ctx, id, counted); err != nil {
+					return err
+				}
+			}
+			return c.noteLockouts(ctx, ip, login, id, c.lanes(ctx, ip, login))
+		})
+		if err != nil {
+			return err
+		}
+	}
+	hooked := run.HasAfter() || run.HasOn()
+	if entry == nil && !hooked {
+		return nil
+	}
 	// The count stands already. What a hook writes is its own, and its failure changes no answer.
 	err = c.Store.Aside(ctx, func(ctx context.Context) error {
-		if err := c.recordFailure(ctx, e, login); err != nil || !run.HasAfter() && !run.HasOn() {
-			return err
+		if entry != nil {
+			if err := c.Store.InsertAudit(ctx, entry); err != nil {
+				return err
+			}
+		}
+		if !hooked {
+			return nil
 		}
 		c.tell(ctx, "AfterLoginFailed", func(ctx context.Context) error { return fire(ctx, c, run, e) })
 		return nil
@@ -407,25 +432,20 @@ func (m Protection[U]) RecordLoginFailure(ctx context.Context, ip, login string,
 	return nil
 }
 
-// settleFailure counts a wrong secret for the account, and writes down what has to wait for it.
-func (c *Core[U]) settleFailure(ctx context.Context, ip, login string, id *roster.ID, reason roster.LoginFailure) error {
+// wasWrong reports whether a failure counts as that of a wrong secret.
+func (c *Core[U]) wasWrong(ctx context.Context, reason roster.LoginFailure) bool {
 	switch reason {
 	case roster.FailedThrottled:
-		return nil // nothing was judged
+		return false // nothing was judged
 	case roster.FailedBanned, roster.FailedArchived, roster.FailedNotVerified, roster.FailedVetoed, roster.FailedBackend:
-		if calledBy(ctx, "Login") || calledBy(ctx, "Authenticate") {
-			return nil // after a right secret, and given back
-		}
+		return !calledBy(ctx, "Login") && !calledBy(ctx, "Authenticate") // after a right secret, and given back
 	case roster.FailedUnknown, roster.FailedPassword, roster.FailedNoPassword, roster.FailedClosed, roster.FailedDeleted:
 	}
-	settle := func(ctx context.Context) error {
-		if knownDevice[U](ctx, login) == nil {
-			if err := c.countFailure(ctx, id); err != nil {
-				return err
-			}
-		}
-		return c.noteLockouts(ctx, ip, login, id, c.lanes(ctx, ip, login))
-	}
+	return true
+}
+
+// settleFailure lets the count of a wrong secret stand, whatever becomes of the transaction in ctx.
+func (c *Core[U]) settleFailure(ctx context.Context, settle func(ctx context.Context) error) error {
 	if c.Store.InTransaction(ctx) {
 		return c.Store.Aside(ctx, settle)
 	}

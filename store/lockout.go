@@ -20,20 +20,32 @@ type Lockout struct {
 	Until    *time.Time
 }
 
-// CountFailure counts a wrong password of a user, by one statement, and returns how many there are in a row, and whether
-// they have closed it. It does not wait for the disk: the time of an answer would tell who has a password.
-func (s *Store) CountFailure(ctx context.Context, user roster.ID) (n int, closed bool, err error) {
-	template := "UPDATE {passwords} SET failures = failures + 1 WHERE user_id = $1 RETURNING failures, closed_at IS NOT NULL"
-	if s.dialect == PostgreSQL {
-		template = `
-		UPDATE {passwords} SET failures = failures + 1
-		FROM (SELECT set_config('synchronous_commit', 'off', true)) quick
-		WHERE user_id = $1
-		RETURNING failures, closed_at IS NOT NULL`
+// CountFailure counts a wrong password of a user, tells the audit trail of it, and returns how many there are in a row, and
+// whether they have closed it. Of a user without a password the entry alone is written: the time of an answer must not tell
+// who has one.
+func (s *Store) CountFailure(ctx context.Context, user roster.ID, entry *AuditEntry) (n int, closed bool, err error) {
+	args := []any{user}
+	count := func(ctx context.Context, with string) error {
+		return s.rows(ctx, with+countFailure, args, func(scan scanFunc) error { return scan(&n, &closed) })
 	}
-	err = s.rows(ctx, template, []any{user}, func(scan scanFunc) error { return scan(&n, &closed) })
+	if s.dialect == PostgreSQL {
+		args = append(args, entry.values()...)
+		err = count(ctx, "WITH told AS ("+insertAudit(1)+")")
+		return n, closed, err
+	}
+	err = s.Transact(ctx, func(ctx context.Context) error {
+		if err := s.InsertAudit(ctx, entry); err != nil {
+			return err
+		}
+		return count(ctx, "")
+	})
 	return n, closed, err
 }
+
+const countFailure = `
+	UPDATE {passwords} SET failures = failures + 1
+	WHERE user_id = $1
+	RETURNING failures, closed_at IS NOT NULL`
 
 // ClosePassword closes a user's password and reports whether it was open: of any number of callers one is told so.
 func (s *Store) ClosePassword(ctx context.Context, user roster.ID, now time.Time) (bool, error) {

@@ -82,7 +82,9 @@ func (s *suite) testFailures(t *testing.T) {
 	ctx, u := t.Context(), s.user(t)
 	count := func() (int, bool) {
 		t.Helper()
-		n, closed, err := s.CountFailure(ctx, u.ID)
+		n, closed, err := s.CountFailure(ctx, u.ID, &store.AuditEntry{
+			ID: newID(), HappenedAt: s.now, ActorKind: roster.ActorSystem, Action: "login.failed", SubjectID: &u.ID, Result: roster.AuditFailed,
+		})
 		noError(t, err)
 		return n, closed
 	}
