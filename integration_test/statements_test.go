@@ -140,7 +140,7 @@ func TestStatements(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	registered := 0
+	registered, device := 0, (*roster.Secret)(nil)
 	search := func(ctx context.Context, q roster.Query) func() error {
 		return func() error { _, err := w.Search(ctx, q); return err }
 	}
@@ -153,6 +153,15 @@ func TestStatements(t *testing.T) {
 		{"Get", 1, func() error { _, err := w.Get(ctx, u.ID); return err }, ""},
 		{"GetByLogin", 1, func() error { _, err := w.GetByLogin(ctx, "Alice@example.com"); return err }, ""},
 		{"Login", 5, func() error { _, err := w.Login(ctx, roster.PasswordCredentials("alice", password)); return err }, ""},
+		{"Login from a known device", 6, func() error {
+			credentials := roster.PasswordCredentials("alice", password)
+			credentials.DeviceToken = device
+			login, err := w.Login(ctx, credentials)
+			if login.DeviceToken != "" {
+				device = &login.DeviceToken
+			}
+			return err
+		}, ""},
 		{"Login with a wrong password", 3, func() error { _, err := w.Login(ctx, roster.PasswordCredentials("alice", "wrong")); return err }, "invalid_credentials"},
 		{"Login of nobody", 3, func() error { _, err := w.Login(ctx, roster.PasswordCredentials("nobody", "wrong")); return err }, "invalid_credentials"},
 		{"Register with a confirmation", 6, func() error {
@@ -160,6 +169,13 @@ func TestStatements(t *testing.T) {
 			_, _, err := w.Register(ctx, person("", fmt.Sprintf("new%d@example.com", registered), ""), password)
 			return err
 		}, ""},
+		{"Register with a username", 7, func() error {
+			registered++
+			_, _, err := w.Register(ctx, person(fmt.Sprintf("new%d", registered), fmt.Sprintf("new%d@example.com", registered), ""), password)
+			return err
+		}, ""},
+		{"RequestPasswordReset", 6, func() error { return w.RequestPasswordReset(ctx, "alice@example.com") }, ""},
+		{"ResendEmailConfirmation", 6, func() error { return w.ResendEmailConfirmation(ctx, "alice@example.com") }, ""},
 		{"Refresh", 2, func() (err error) { pair, err = w.Refresh(ctx, pair.RefreshToken); return err }, ""},
 		{"Search", 1, search(ctx, roster.Query{}), ""},
 		{"Search by an administrator", 2, search(reader, roster.Query{}), ""},
