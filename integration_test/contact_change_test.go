@@ -308,6 +308,7 @@ func TestPhoneChange(t *testing.T) {
 			same(t, "+12025550160", *back.Phone)
 		})
 		t.Run("CONF-28 else the proven old number", func(t *testing.T) {
+			w.post(t)
 			u := w.add(t, person("berta", "", "+12025550162"), roster.WithPhoneVerified())
 			same(t, nil, w.RequestPhoneChange(ctx, u.ID, new("+12025550163")))
 			same(t, []string{"code_sms to +12025550163", "phone_change_old to +12025550162"}, w.posted(t))

@@ -362,8 +362,8 @@ func TestHOOK_62_Composite(t *testing.T) {
 			w.calls.take()
 			must(w.SetFirstPassword(t.Context(), token, "a long passphrase"))(t)
 			same(t, []string{
-				"BeforePasswordChange", "AfterSessionRevoke", "AfterPasswordChange", "BeforeEmailConfirm", "AfterEmailConfirm",
-				"OnSessionRevoke", "OnPasswordChange", "OnEmailConfirm",
+				"BeforePasswordChange", "BeforeEmailConfirm", "AfterEmailConfirm", "AfterSessionRevoke", "BeforeMessage", "AfterMessage",
+				"AfterPasswordChange", "OnEmailConfirm", "OnSessionRevoke", "OnMessage", "OnPasswordChange",
 			}, w.calls.take())
 		})
 	})

@@ -124,21 +124,21 @@ func TestHTTPPhoneChange(t *testing.T) {
 // ADMIN-39: POST /users/:id/confirm.
 func TestHTTPUserConfirm(t *testing.T) {
 	onSites(t, func(t *testing.T, s *site) {
-		root, u := s.administrator(t, "root", "users:credentials"), s.add(t, person("anna", "anna@example.com", ""))
+		clerk, u := s.administrator(t, "clerk", "users:credentials"), s.add(t, person("anna", "anna@example.com", ""))
 		path := "POST /admin/users/" + u.ID.String() + "/confirm"
-		s.do(t, path, fields{"contact": "email"}, root.token()).succeeds(t, 202)
+		s.do(t, path, fields{"contact": "email"}, clerk.token()).succeeds(t, 202)
 		same(t, []string{"email_confirm to anna@example.com"}, s.posted(t))
 		s.fired()
-		a := s.do(t, path, fields{"contact": "email", "verified": true}, root.token()).succeeds(t, 200)
+		a := s.do(t, path, fields{"contact": "email", "verified": true}, clerk.token()).succeeds(t, 200)
 		same(t, any(true), a.member(t, "email_verified"))
 		same(t, []string{"BeforeEmailConfirm", "AfterEmailConfirm", "OnEmailConfirm"}, s.fired())
-		s.do(t, path, fields{"contact": "email"}, root.token()).fails(t, 409, "already_confirmed")
-		a = s.do(t, path, fields{"contact": "email", "verified": false, "reason": "typo"}, root.token()).succeeds(t, 200)
+		s.do(t, path, fields{"contact": "email"}, clerk.token()).fails(t, 409, "already_confirmed")
+		a = s.do(t, path, fields{"contact": "email", "verified": false, "reason": "typo"}, clerk.token()).succeeds(t, 200)
 		same(t, any(false), a.member(t, "email_verified"))
-		s.do(t, path, fields{"contact": "phone"}, root.token()).fails(t, 404, "not_found")
-		s.do(t, path, fields{"contact": "fax"}, root.token()).fails(t, 422, "validation_failed", "contact:invalid")
-		s.do(t, path, fields{}, root.token()).fails(t, 422, "validation_failed", "contact:required")
+		s.do(t, path, fields{"contact": "phone"}, clerk.token()).fails(t, 404, "not_found")
+		s.do(t, path, fields{"contact": "fax"}, clerk.token()).fails(t, 422, "validation_failed", "contact:invalid")
+		s.do(t, path, fields{}, clerk.token()).fails(t, 422, "validation_failed", "contact:required")
 		s.do(t, path, fields{"contact": "email"}, s.administrator(t, "helper", "users:read").token()).fails(t, 403, "forbidden")
-		s.do(t, "POST /admin/users/"+root.ID.String()+"/confirm", fields{"contact": "email", "verified": false}, root.token()).fails(t, 403, "forbidden")
+		s.do(t, "POST /admin/users/"+clerk.ID.String()+"/confirm", fields{"contact": "email", "verified": false}, clerk.token()).fails(t, 403, "forbidden")
 	})
 }

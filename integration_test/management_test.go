@@ -658,6 +658,7 @@ func TestSEC_33_StatePath(t *testing.T) {
 		}
 		for i, s := range states {
 			t.Run(s.name, func(t *testing.T) {
+				w.post(t)
 				name := fmt.Sprintf("user%d", i)
 				u := w.add(t, person(name, name+"@example.com", ""), roster.WithPassword(passphrase), roster.WithConfirmation())
 				confirmation := w.token(t)
