@@ -207,7 +207,7 @@ func FuzzProblem(f *testing.F) {
 	f.Add("too_many_requests", "<script>", "a.b", "x", 999, int64(math.MaxInt64))
 	var err error
 	e := echo.New()
-	if _, fault := routes.User(e.Group("/api"), failing{err: &err}, routes.Config{}); fault != nil {
+	if _, fault := routes.User(e.Group("/api"), failing{err: &err}, routes.Config{Limits: map[string]int{"*": 0}}); fault != nil {
 		f.Fatal(fault)
 	}
 	f.Fuzz(func(t *testing.T, code, message, field, fieldCode string, status int, wait int64) {
