@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -116,10 +117,7 @@ func mount[U roster.Model](group *echo.Group, cfg Config, repo repoOf, endpoints
 	if m.openAPI, err = openAPI(m.routes, on.prefix, repo.Fields(), v.schema()); err != nil {
 		return nil, fmt.Errorf("routes: %w", err)
 	}
-	allowed, err := parseNetworks(cfg.AllowIPs)
-	if err != nil {
-		return nil, fmt.Errorf("routes: config.AllowIPs: %w", err)
-	}
+	allowed, _ := parseNetworks(cfg.AllowIPs) // the check has told
 	s := &server{cfg: cfg, repo: repo, limiter: repo, counters: cache.NewMemory(cache.MemoryConfig{}), allowed: allowed}
 	for _, e := range table {
 		group.Add(e.method, e.path, s.handler(e))
@@ -141,6 +139,13 @@ func check(table []endpoint, cfg Config, on place) error {
 		if path := on.prefix + e.path; !slices.Contains(cfg.Without, e.name) {
 			fault(on.has(e.method, path), "%s: %s %s is mounted already", e.name, e.method, path)
 		}
+	}
+	fault(cfg.MaxBody < 0, "config.MaxBody is %d: want 0 or more bytes", cfg.MaxBody)
+	fault(cfg.Timeout < 0, "config.Timeout is %s: want 0 or more", cfg.Timeout)
+	fault(strings.ContainsFunc(cfg.Realm, func(r rune) bool { return r < ' ' || r > '~' || r == '"' || r == '\\' }),
+		"config.Realm is %q: want ASCII that can be quoted as it is", cfg.Realm)
+	if _, err := parseNetworks(cfg.AllowIPs); err != nil {
+		errs = append(errs, fmt.Errorf("config.AllowIPs: %w", err))
 	}
 	switch cfg.UsernameCheck {
 	case "", AuthNone, AuthSession:

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/labstack/echo/v4"
@@ -43,6 +44,16 @@ func TestMountingFaults(t *testing.T) {
 		"an endpoint of the other group":  {cfg: routes.Config{Without: []string{"users_list"}}, want: []string{`"users_list"`}},
 		"a route that is there already":   {host: []string{"GET /api/me"}, want: []string{"me: GET /api/me is mounted already"}},
 		"one with another parameter name": {host: []string{"DELETE /api/me/sessions/:id"}, want: []string{"DELETE /api/me/sessions/:sid is mounted already"}},
+		"limits of what is not there, and below nothing (PROT-44)": {
+			cfg:  routes.Config{Limits: map[string]int{"logn": 1, "login": -1, "*": -2, "admin": -3}},
+			want: []string{`Limits: there is no endpoint "logn"`, `that of "login" is -1`, `that of "*" is -2`, `that of "admin" is -3`},
+		},
+		"a body and a time below nothing": {
+			cfg: routes.Config{MaxBody: -1, Timeout: -time.Second}, want: []string{"MaxBody is -1", "Timeout is -1s"},
+		},
+		"a realm that leaves its header": {cfg: routes.Config{Realm: "a\"\r\nSet-Cookie: b"}, want: []string{"Realm"}},
+		"networks that are none":         {cfg: routes.Config{AllowIPs: []string{"10.0.0.0/8", "10.0.0.1"}}, want: []string{"AllowIPs", "10.0.0.1"}},
+		"somebody else's right to ask":   {cfg: routes.Config{UsernameCheck: "refresh"}, want: []string{`UsernameCheck is "refresh"`}},
 		"all of it at once": {
 			cfg:  routes.Config{Without: []string{"a"}, Wrap: map[string][]echo.MiddlewareFunc{"b": nil}},
 			host: []string{"POST /api/login"}, want: []string{`"a"`, `"b"`, "POST /api/login"},
