@@ -182,6 +182,7 @@ func (c Config) check() error {
 	for _, kind := range n.Off {
 		fault(notify.CarriesSecret(kind), "Notify.Off: %q carries a link or code and cannot be switched off", kind)
 	}
+	fault(!isSupport(n.SupportURL), "Notify.SupportURL is %q: want an http, https or mailto URL", n.SupportURL)
 	between("Callbacks.OnTimeout", s.Callbacks.OnTimeout, time.Millisecond, time.Hour)
 	for _, lane := range []struct {
 		name string
@@ -254,6 +255,15 @@ func (c Config) isPage(page string) bool {
 		return false
 	}
 	return u.Scheme == "https" || u.Scheme == "http" && c.Development && isLocal(u.Hostname())
+}
+
+// isSupport reports whether notices may send people there: "" names no place.
+func isSupport(page string) bool {
+	u, err := url.Parse(page)
+	if err != nil {
+		return false
+	}
+	return page == "" || (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" || u.Scheme == "mailto" && u.Opaque != ""
 }
 
 // typedNil reports whether an interface holds a nil pointer or function, which is not nil itself.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"io/fs"
 	"log/slog"
+	"reflect"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -18,6 +19,7 @@ import (
 	"github.com/roster-go/roster/passwords"
 	"github.com/roster-go/roster/rostertest"
 	"github.com/roster-go/roster/secrets"
+	"github.com/roster-go/roster/tokens"
 	"github.com/roster-go/roster/usersrepo"
 )
 
@@ -31,6 +33,8 @@ func (h *hasher) Hash(ctx context.Context, password roster.Secret) (string, erro
 func (h *hasher) Verify(ctx context.Context, encoded string, password roster.Secret) (passwords.Match, error) {
 	return h.inner.Verify(ctx, encoded, password)
 }
+
+type breaches struct{ passwords.BreachChecker }
 
 type folder struct{ inner fs.FS }
 
@@ -85,10 +89,37 @@ func TestConfig(t *testing.T) {
 			c.Cache = (*cache.Memory)(nil)
 			c.Notify.Mail = (*notify.Memory)(nil)
 			c.Notify.Templates = (*folder)(nil)
-			c.Password.Hasher = (*hasher)(nil)
+			c.Notify.SMS = (*notify.Memory)(nil)
+			c.Password.Hasher, c.Password.Breached = (*hasher)(nil), (*breaches)(nil)
 		}, []string{
-			"Cache is a nil", "Notify.Mail is a nil", "Notify.Templates is a nil", "Password.Hasher is a nil",
+			"Cache is a nil", "Notify.Mail is a nil", "Notify.SMS is a nil", "Notify.Templates is a nil", "Password.Hasher is a nil",
+			"Password.Breached is a nil",
 		}},
+		// PROT-44, SEC-120
+		"refuses lives of links and codes that are too short, and too long": {func(c *usersrepo.Config) {
+			c.Confirm = mixins.ConfirmConfig{EmailTTL: 31 * 24 * time.Hour, ChangeTTL: 25 * time.Hour, RevertWindow: 31 * 24 * time.Hour}
+			c.OneTime = mixins.OneTimeConfig{EmailDigits: 5, PhoneDigits: 11, CodeTTL: 11 * time.Minute}
+			c.Password.ResetTTL, c.Password.ResetForUnverified = 25*time.Hour, "nothing"
+		}, []string{
+			"Confirm.EmailTTL", "Confirm.ChangeTTL", "Confirm.RevertWindow", "OneTime.EmailDigits is 5", "OneTime.PhoneDigits is 11",
+			"OneTime.CodeTTL", "Password.ResetTTL", `Password.ResetForUnverified is "nothing"`,
+		}},
+		"refuses negative ones": {func(c *usersrepo.Config) {
+			c.Confirm = mixins.ConfirmConfig{EmailTTL: -1, ChangeTTL: -1}
+			c.OneTime = mixins.OneTimeConfig{EmailDigits: -1, PhoneDigits: -1, CodeTTL: -1}
+			c.Audit.Keep, c.Notify.Keep, c.Notify.KeepDead = time.Hour, time.Minute, -1
+		}, []string{
+			"Confirm.EmailTTL", "Confirm.ChangeTTL", "OneTime.EmailDigits", "OneTime.PhoneDigits", "OneTime.CodeTTL", "Audit.Keep",
+			"Notify.Keep ", "Notify.KeepDead",
+		}},
+		"refuses permissions that are none, and names of none": {func(c *usersrepo.Config) {
+			c.Management.KnownPermissions = []string{"reports:read", "Reports", "", "a b"}
+			c.Management.Permissions = map[string]string{"users:band": "moderation:ban", "users:ban": "Moderation!"}
+		}, []string{`"Reports" is no permission`, `"" is no permission`, `"a b" is no permission`, `"users:band"`, `"Moderation!"`}},
+		"refuses a support page that opens nothing": {
+			func(c *usersrepo.Config) { c.Notify.SupportURL = "javascript:alert(1)" }, []string{"Notify.SupportURL"},
+		},
+		"takes a support page, and an address": {func(c *usersrepo.Config) { c.Notify.SupportURL = "mailto:help@example.com" }, nil},
 		"refuses durations out of their bounds": {func(c *usersrepo.Config) {
 			c.Session.AccessTTL, c.Session.RefreshIdle, c.Session.ShortIdle = time.Second, 91*24*time.Hour, time.Second
 			c.Session.Leeway, c.Session.Grace, c.Session.Keep, c.Session.FreshFor = 2*time.Minute, 2*time.Minute, time.Second, -1
@@ -173,6 +204,58 @@ func TestConfig(t *testing.T) {
 			}
 		})
 	}
+
+	// PROT-44: whatever is counted, by the names of its settings, so that none is forgotten.
+	t.Run("refuses each limit that lets nobody pass or holds for no time or too long", func(t *testing.T) {
+		lanes := []string{"Username.ChangeQuota"}
+		for _, f := range reflect.VisibleFields(reflect.TypeFor[mixins.ProtectionConfig]()) {
+			if f.Type == reflect.TypeFor[mixins.LaneConfig]() {
+				lanes = append(lanes, "Protection."+f.Name)
+			}
+		}
+		set := func(cfg *usersrepo.Config, l mixins.LaneConfig) error {
+			for _, lane := range lanes {
+				part, name, _ := strings.Cut(lane, ".")
+				reflect.ValueOf(cfg).Elem().FieldByName(part).FieldByName(name).Set(reflect.ValueOf(l))
+			}
+			_, err := usersrepo.New[*account](*cfg)
+			return err
+		}
+		for fault, l := range map[string]mixins.LaneConfig{
+			".Max is -1":           {Max: -1},
+			".Window is 999":       {Window: time.Second - 1},
+			".Window is 24h0m0.00": {Window: 24*time.Hour + time.Millisecond},
+			".Window is -1s":       {Window: -time.Second},
+		} {
+			cfg := good
+			err := set(&cfg, l)
+			for _, lane := range lanes {
+				if err == nil || !strings.Contains(err.Error(), lane+fault) {
+					t.Errorf("%s%s is not in: %v", lane, fault, err)
+				}
+			}
+		}
+		cfg := good
+		if err := set(&cfg, mixins.LaneConfig{Off: true, Max: -1, Window: -1}); err != nil {
+			t.Errorf("all off: %v", err)
+		}
+	})
+
+	// SEC-120: what is not set is safe.
+	t.Run("defaults are within their own bounds and strict", func(t *testing.T) {
+		s := mixins.Settings{BaseURL: "https://app.example"}.WithDefaults()
+		p := s.Protection
+		for i, ok := range []bool{
+			s.Session.AccessTTL == 10*time.Minute, s.Session.Algorithm == tokens.ES256, s.Session.Issuer == s.BaseURL, s.Session.Audience == s.BaseURL,
+			!p.Source.Off, !p.Identifier.Off, !p.Pair.Off, !p.Registration.Off, !p.Mails.Off, !p.Codes.Off, !p.Target.Off, p.CloseAfter == 100,
+			s.OneTime.EmailDigits >= 6, s.OneTime.CodeTTL <= 10*time.Minute, s.Password.ResetTTL <= time.Hour,
+			s.Password.ResetForUnverified == mixins.SendActivation, len(p.TrustedSources) == 0, s.Audit.Keep >= 365*24*time.Hour,
+		} {
+			if !ok {
+				t.Errorf("default %d is not safe: %+v", i, s)
+			}
+		}
+	})
 
 	t.Run("says the same each time", func(t *testing.T) {
 		none := mixins.LaneConfig{Max: -1}
