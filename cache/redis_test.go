@@ -71,9 +71,68 @@ func TestRedisDefaultClient(t *testing.T) {
 func TestRedisCluster(t *testing.T) { // STORE-37, storage.md case 15
 	t.Parallel()
 	client := startCluster(t)
-	cachetest.Run(t, func(*testing.T) cachetest.Harness {
-		return cachetest.Harness{Cache: cache.NewRedis(client, patient())}
+	t.Run("with a client as OpenRedis makes it", func(t *testing.T) {
+		opened := openCluster(t, client)
+		cachetest.Run(t, func(*testing.T) cachetest.Harness {
+			return cachetest.Harness{Cache: cache.NewRedis(opened, patient())}
+		})
 	})
+	t.Run("with go-redis' defaults", func(t *testing.T) {
+		cachetest.Run(t, func(*testing.T) cachetest.Harness {
+			return cachetest.Harness{Cache: cache.NewRedis(client, patient())}
+		})
+	})
+	t.Run("counts exactly over processes, limits of one call on other nodes too (STORE-52, PROT-6)", func(t *testing.T) {
+		cfg := patient()
+		limits := []cache.Limit{within("{a}:k", 7, time.Hour), within("{b}:k", 30, time.Hour), within("{c}:k", 300, time.Hour), within("plain", 64, time.Hour)}
+		nodes := map[string]bool{}
+		for _, l := range limits {
+			master, err := client.MasterForKey(t.Context(), cfg.Prefix+l.Key)
+			if err != nil {
+				t.Fatal(err)
+			}
+			nodes[master.Options().Addr] = true
+		}
+		if len(nodes) < 2 {
+			t.Fatalf("all keys are on %v", nodes)
+		}
+		processes := make([]cache.Cache, 3)
+		for i := range processes {
+			processes[i] = cache.NewRedis(openCluster(t, client), cfg)
+		}
+		var passed [4]atomic.Int64
+		var wg sync.WaitGroup
+		for i := range 200 {
+			wg.Go(func() {
+				counts, err := processes[i%len(processes)].IncrBelow(t.Context(), limits...)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				for j, count := range counts {
+					if count.OK {
+						passed[j].Add(1)
+					}
+				}
+			})
+		}
+		wg.Wait()
+		for j, l := range limits {
+			if got, want := passed[j].Load(), min(200, l.Max); got != want {
+				t.Errorf("%s: %d of 200 takes passed, want %d", l.Key, got, want)
+			}
+		}
+	})
+}
+
+// openCluster is a client of the same cluster as OpenRedis makes it.
+func openCluster(t *testing.T, client *redis.ClusterClient) redis.UniversalClient {
+	t.Helper()
+	opened, err := cache.OpenRedis("redis://" + strings.Join(client.Options().Addrs, ","))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return closing(t, opened)
 }
 
 func TestRedisSentinel(t *testing.T) { // STORE-37
