@@ -64,7 +64,7 @@ func TestHTTPBearer(t *testing.T) {
 	})
 }
 
-// HTTP-41, ADMIN-2, case 17, case 1 of admin: who gets through to no endpoint that needs a session.
+// HTTP-41, ADMIN-2, SEC-98, case 17, case 1 of admin: who gets through to no endpoint that needs a session.
 func TestHTTPWalk(t *testing.T) {
 	t.Parallel()
 	rostertest.Each(t, func(t *testing.T, db *sqlx.DB) {
@@ -93,6 +93,10 @@ func TestHTTPWalk(t *testing.T) {
 		if err := s.Delete(t.Context(), removed.ID, roster.Remove); err != nil {
 			t.Fatal(err)
 		}
+		clicker := s.add(t, person("clicker", "clicker@example.com", "")).ID
+		if err := s.RequestEmailConfirmation(t.Context(), clicker); err != nil {
+			t.Fatal(err)
+		}
 		raised := s.guest(t, "raised")
 		s.exec(t, "UPDATE users SET epoch = epoch + 1 WHERE id = $1", raised.ID)
 
@@ -104,6 +108,7 @@ func TestHTTPWalk(t *testing.T) {
 			"garbage":                    {as("garbage"), "invalid_token"},
 			"a late token":               {late.token(), "token_expired"},
 			"a refresh token":            {as(root.refresh), "invalid_token"},
+			"a mailed token":             {as(s.mail(t, "clicker@example.com")), "invalid_token"},
 			"another repo's token":       {stranger.token(), "invalid_token"},
 			"a token of a session ended": {ended.token(), "session_revoked"},
 			"a banned user's":            {states["banned"].token(), "session_revoked"},
@@ -224,7 +229,7 @@ func permissionsOf(m *routes.Mounted) []string {
 	return slices.Sorted(maps.Keys(set))
 }
 
-// HTTP-23, case 47: what changes nothing.
+// HTTP-23, SEC-32, case 47: what changes nothing.
 func TestHTTPSafeMethods(t *testing.T) {
 	onSites(t, func(t *testing.T, s *site) {
 		root := s.superuser(t, "root1")
@@ -248,6 +253,19 @@ func TestHTTPSafeMethods(t *testing.T) {
 			}
 			same(t, before, s.tables(t))
 			same(t, []string(nil), s.fired())
+		})
+		t.Run("SEC-32 leaves a mailed token good that a scanner opens", func(t *testing.T) {
+			u := s.add(t, person("", "scanned@example.com", ""))
+			if err := s.RequestEmailConfirmation(t.Context(), u.ID); err != nil {
+				t.Fatal(err)
+			}
+			token := s.mail(t, "scanned@example.com").Reveal()
+			for _, x := range s.user.Routes() {
+				for _, method := range []string{"GET", "HEAD"} {
+					s.do(t, method+" "+strings.ReplaceAll(x.Path, ":sid", token)+"?token="+token, nil)
+				}
+			}
+			s.do(t, "POST /api/confirm/email", fields{"token": token}).succeeds(t, 200)
 		})
 	})
 }
