@@ -8,18 +8,18 @@ import (
 	"time"
 )
 
-// always sends the same request.
-func always(status int, request []byte) conversation {
-	return conversation{status: status, next: func() []byte { return request }}
+// always sends the same request, which is answered by 200.
+func always(request []byte) conversation {
+	return conversation{status: http.StatusOK, next: func() []byte { return request }}
 }
 
 // guard asks for what is guarded and does nothing.
 func (s *stage) guard() work {
-	return func(i int) conversation { return always(http.StatusOK, get("/guarded", s.tokens[i].Access)) }
+	return func(i int) conversation { return always(get("/guarded", s.tokens[i].Access)) }
 }
 
 func (s *stage) me() work {
-	return func(i int) conversation { return always(http.StatusOK, get("/api/me", s.tokens[i].Access)) }
+	return func(i int) conversation { return always(get("/api/me", s.tokens[i].Access)) }
 }
 
 // login logs in users who were not logged in before: the oldest of many sessions would be ended each time.
@@ -35,7 +35,7 @@ func (s *stage) login(status int, password string) work {
 
 // count asks for a counter of the worker's own.
 func (s *stage) count(what string) work {
-	return func(i int) conversation { return always(http.StatusOK, get(fmt.Sprintf("/count/%s/%d", what, i), "")) }
+	return func(i int) conversation { return always(get(fmt.Sprintf("/count/%s/%d", what, i), "")) }
 }
 
 // nobody tries to log in users who are not there.
@@ -100,7 +100,7 @@ func (s *stage) list(cursor string) work {
 	if cursor != "" {
 		path += "&cursor=" + cursor
 	}
-	return func(i int) conversation { return always(http.StatusOK, get(path, s.tokens[i].Access)) }
+	return func(i int) conversation { return always(get(path, s.tokens[i].Access)) }
 }
 
 // prefix looks for addresses that begin alike, part for a piece of a company's name; each time for others.

@@ -133,9 +133,9 @@ func bodyOf(members []stringMember, text hostile) string {
 // unprotected lets one address ask for anything as often as it likes.
 func unprotected(cfg *usersrepo.Config) {
 	p := reflect.ValueOf(&cfg.Protection).Elem()
-	for i := range p.NumField() {
-		if p.Field(i).Type() == reflect.TypeFor[mixins.LaneConfig]() {
-			p.Field(i).Set(reflect.ValueOf(mixins.LaneConfig{Off: true}))
+	for _, field := range p.Fields() {
+		if field.Type() == reflect.TypeFor[mixins.LaneConfig]() {
+			field.Set(reflect.ValueOf(mixins.LaneConfig{Off: true}))
 		}
 	}
 	cfg.Protection.CloseAfter, cfg.Username.ChangeQuota.Off = -1, true

@@ -214,11 +214,13 @@ func TestNotices(t *testing.T) {
 			"none":             {person("carla", "", ""), nil, nil},
 			"a proven phone":   {person("", "", "+12025550101"), []roster.CreateOption{roster.WithPhoneVerified()}, []string{"social_linked to +12025550101"}},
 			"both": {
-				person("", "both@example.com", "+12025550102"), []roster.CreateOption{roster.WithEmailVerified(), roster.WithPhoneVerified()},
+				person("", "both@example.com", "+12025550102"),
+				[]roster.CreateOption{roster.WithEmailVerified(), roster.WithPhoneVerified()},
 				[]string{"social_linked to both@example.com"},
 			},
 			"a proven phone beside an unproven address": {
-				person("", "either@example.com", "+12025550103"), []roster.CreateOption{roster.WithPhoneVerified()},
+				person("", "either@example.com", "+12025550103"),
+				[]roster.CreateOption{roster.WithPhoneVerified()},
 				[]string{"social_linked to +12025550103"},
 			},
 			"an unproven phone": {person("", "", "+12025550104"), nil, nil},

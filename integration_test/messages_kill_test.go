@@ -194,7 +194,7 @@ func TestMessagesSurviveKill(t *testing.T) {
 func startWorker(t *testing.T, database, mail string) *exec.Cmd {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
-	command := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestMessageWorker$") //nolint:gosec // itself
+	command := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestMessageWorker$")
 	command.Env = append(os.Environ(), workerDatabase+"="+database, workerMail+"="+mail)
 	if err := command.Start(); err != nil {
 		cancel()

@@ -51,7 +51,10 @@ func TestHTTPMessages(t *testing.T) {
 		})
 		t.Run("ADMIN-43 filters", func(t *testing.T) {
 			for _, query := range [][]string{
-				{"state", "sent", "user_id", reader.ID.String()}, {"kind", "password_reset"}, {"channel", "sms"}, {"created_at.lt", "2020-01-01T00:00:00Z"},
+				{"state", "sent", "user_id", reader.ID.String()},
+				{"kind", "password_reset"},
+				{"channel", "sms"},
+				{"created_at.lt", "2020-01-01T00:00:00Z"},
 				{"created_at.gte", "2120-01-01T00:00:00Z"},
 			} {
 				same(t, 0, len(list(t, query...).succeeds(t, 200).member(t, "items").([]any)))

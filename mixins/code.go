@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/big"
 	"strings"
 	"unicode"
@@ -196,7 +197,7 @@ func (c *Core[U]) takeTry(ctx context.Context, link store.Link) error {
 	// What runs in another's transaction is counted again when that is rolled back.
 	c.Store.OnRollback(ctx, func(ctx context.Context) {
 		if _, err := take(ctx); err != nil {
-			c.Logger.WarnContext(ctx, "a try of a code was not counted", "error", err)
+			c.Logger.WarnContext(ctx, "a try of a code was not counted", slog.Any("error", err))
 		}
 	})
 	if !ok {
@@ -208,6 +209,6 @@ func (c *Core[U]) takeTry(ctx context.Context, link store.Link) error {
 func (c *Core[U]) giveBackTry(ctx context.Context, link store.Link) {
 	ctx = context.WithoutCancel(ctx)
 	if err := c.Store.GiveBackTry(ctx, link.UserID, link.Purpose, link.Hash, c.now()); err != nil {
-		c.Logger.WarnContext(ctx, "a try of a code was not given back", "error", err)
+		c.Logger.WarnContext(ctx, "a try of a code was not given back", slog.Any("error", err))
 	}
 }

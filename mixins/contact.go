@@ -36,6 +36,7 @@ func contactFor(kind string) contact {
 func (k contact) value(b *roster.User) **string { return slots(b)[k.slot] }
 func (k contact) canonical(n names) *string     { return *n.slots()[k.slot] }
 func (k contact) mask(value string) string      { return identifiers.Mask(slotKinds[k.slot], value) }
+
 func (k contact) provenAt(b *roster.User) **time.Time {
 	if k.kind == callbacks.Phone {
 		return &b.PhoneVerifiedAt

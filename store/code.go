@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/roster-go/roster"
@@ -70,11 +71,13 @@ func (s *Store) TakeTry(ctx context.Context, user roster.ID, purpose LinkPurpose
 
 // byFailures picks one of the values numbered from first by how many failures there were.
 func byFailures(first int) string {
-	text := "CASE WHEN t.ends_at <= $3 THEN " + typed(first)
+	var b strings.Builder
+	fmt.Fprintf(&b, "CASE WHEN t.ends_at <= $3 THEN %s", typed(first))
 	for i := 1; i < len(waits)-1; i++ {
-		text += fmt.Sprintf(" WHEN t.failures = %d THEN %s", i, typed(first+i))
+		fmt.Fprintf(&b, " WHEN t.failures = %d THEN %s", i, typed(first+i))
 	}
-	return text + " ELSE " + typed(first+len(waits)-1) + " END"
+	fmt.Fprintf(&b, " ELSE %s END", typed(first+len(waits)-1))
+	return b.String()
 }
 
 func typed(n int) string { return fmt.Sprintf("cast($%d AS timestamptz)", n) }
