@@ -175,7 +175,10 @@ func TestHTTPHostile(t *testing.T) {
 		}
 	}
 	began := time.Now()
-	asked, failed := 0, 0
+	asked, failed, stride := 0, 0, 1
+	if racing {
+		stride = 7 // all texts are asked all the same, each of some endpoints
+	}
 	for _, m := range []*routes.Mounted{s.user, s.admin} {
 		var document map[string]any
 		if err := json.Unmarshal(m.OpenAPI(), &document); err != nil {
@@ -198,8 +201,8 @@ func TestHTTPHostile(t *testing.T) {
 			case route.Auth == routes.AuthNone:
 				g = nil
 			}
-			for i, text := range texts {
-				sets := [][]stringMember{members}
+			for i := asked % stride; i < len(texts); i += stride {
+				text, sets := texts[i], [][]stringMember{members}
 				if len(members) > 1 { // each alone, in turn
 					sets = append(sets, members[i%len(members):i%len(members)+1])
 				}
