@@ -15,7 +15,7 @@ fmt: ## format the code
 lint: ## run the linters; they report formatting too
 	$(GOLANGCI) run
 
-test: ## run all tests with the race detector, on PostgreSQL and Redis servers of their own
+test: ## run all tests, on PostgreSQL and Redis servers of their own
 	scripts/test
 
 check: ## all that CI runs
