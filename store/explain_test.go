@@ -146,6 +146,8 @@ func populate(t *testing.T, db *sqlx.DB) {
 		SELECT ` + id("change") + `, ` + id("user") + `, 'email', 'u', 'u', ` + at + ` FROM generate_series(1, $1, 4) AS i`,
 		`INSERT INTO roster_devices (hash, user_id, created_at, last_used_at, expires_at)
 		SELECT decode(md5('device' || i), 'hex'), ` + id("user") + `, ` + at + `, ` + at + `, '2100-01-01' FROM generate_series(1, $1, 2) AS i`,
+		`INSERT INTO roster_lockouts (key, kind, subject, user_id, failures, since)
+		SELECT 'key' || i, 'account', 's', ` + id("user") + `, 100, ` + at + ` FROM generate_series(1, $1, 4) AS i`,
 		`INSERT INTO roster_tries (user_id, purpose, failures, waits_at, ends_at)
 		SELECT ` + id("user") + `, 'code:verify:phone', 1, ` + at + `, '2100-01-01' FROM generate_series(1, $1, 4) AS i`,
 		`INSERT INTO roster_bans (user_id, reason, note) SELECT ` + id("user") + `, '', '' FROM generate_series(1, $1, 9) AS i`,
