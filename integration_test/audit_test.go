@@ -66,6 +66,10 @@ func TestAudit(t *testing.T) {
 			{"blackout", func() error { return ignore(w.SetBlackout(ctx, roster.Blackout{})) }, []string{"blackout.set ok"}},
 			{"end of it", func() error { return w.DeleteBlackout(ctx) }, []string{"blackout.delete ok"}},
 			{"confirmation", func() error { return w.RequestEmailConfirmation(ctx, ann.ID) }, []string{"email.request ok"}},
+			{"proof mark", func() error { return ignore(w.SetEmailConfirmed(ctx, ann.ID, true)) }, []string{"email.confirm ok"}},
+			{"no proof mark", func() error { return ignore(w.SetEmailConfirmed(ctx, ann.ID, false)) }, []string{"user.update ok"}},
+			{"rename", func() error { return ignore(w.ChangeUsername(ctx, ann.ID, "annette")) }, []string{"user.update ok"}},
+			{"password reset", func() error { return w.SendPasswordReset(ctx, ann.ID, roster.ChannelEmail) }, []string{"password.request ok"}},
 			{"social", func() error {
 				return w.LinkSocial(ctx, ann.ID, roster.SocialAccount{Provider: "google", Subject: "1"})
 			}, []string{"social.link ok"}},
@@ -87,7 +91,8 @@ func TestAudit(t *testing.T) {
 			}
 		}
 		t.Run("ADMIN-76 ADMIN-12 says who, what, when, where and why, and keeps no hidden value", func(t *testing.T) {
-			e := must(w.ListAudit(t.Context(), roster.AuditQuery{Action: "user.update"}))(t).Items[0]
+			updates := must(w.ListAudit(t.Context(), roster.AuditQuery{Action: "user.update"}))(t).Items
+			e := updates[len(updates)-1]
 			same(t, roster.AuditActor{Kind: roster.ActorAdmin, ID: &boss.ID}, e.Actor)
 			same(t, ann.ID, *e.Subject)
 			same(t, "asked", e.Reason)
@@ -127,5 +132,25 @@ func TestAudit(t *testing.T) {
 	}, func(cfg *usersrepo.Config) {
 		cfg.Protection.Mails.Off = true
 		cfg.Protection.Identifier.Off, cfg.Protection.Pair.Off = true, true
+	})
+}
+
+// PROT-43, MAIL-25, ADMIN-12: what has no event is told too.
+func TestAuditWithoutEvents(t *testing.T) {
+	inEach(t, func(t *testing.T, w *world) {
+		ctx, _ := w.acting(t, "boss", roster.WithSuperuser(true))
+		since := w.Clock.Now()
+		for range 10 {
+			_ = w.enters("nobody")
+		}
+		ann := w.add(t, person("annie", "ann@example.com", ""), roster.WithConfirmation())
+		w.exec(t, "UPDATE roster_messages SET state = 'dead' WHERE state = 'pending'")
+		locked := must(w.ListLockouts(t.Context(), roster.LockoutQuery{}))(t).Items
+		dead := must(w.ListMessages(t.Context(), roster.MessageQuery{UserID: &ann.ID}))(t).Items
+		same(t, nil, w.ClearLockout(ctx, locked[0].Key))
+		got := w.audited(t, &since)
+		same(t, "lockout.clear ok", got[len(got)-1])
+		same(t, nil, w.RetryMessage(ctx, dead[0].ID))
+		same(t, []string{"message.retry ok"}, w.audited(t, &since))
 	})
 }

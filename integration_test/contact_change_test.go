@@ -93,6 +93,18 @@ func TestEmailChange(t *testing.T) {
 			pending, _ := w.PendingContactChanges(ctx, u.ID)
 			same(t, 0, len(pending))
 		})
+		t.Run("SEC-11 to learn that an address is taken costs as much as to ask for it", func(t *testing.T) {
+			u := w.add(t, person("probe", "probe@example.com", ""))
+			w.add(t, person("", "known@example.com", ""))
+			for i := range 4 {
+				err := w.RequestEmailChange(ctx, u.ID, new("known@example.com"))
+				if i < 2 {
+					refused(t, err, roster.ErrIdentifierTaken, "email:taken")
+				} else {
+					refused(t, err, roster.ErrQuotaExhausted)
+				}
+			}
+		})
 		t.Run("CONF-24 a second request replaces the first, and a third is over the quota", func(t *testing.T) {
 			u, confirm, cancel := w.changing(t, "dora", "dora1@example.com")
 			same(t, nil, w.RequestEmailChange(ctx, u.ID, new("dora2@example.com")))

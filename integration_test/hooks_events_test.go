@@ -34,9 +34,6 @@ type life struct {
 	secret []string // what must be in no event
 }
 
-// unfired are the events that no operation fires yet.
-var unfired = regexp.MustCompile(`^(Before|After|On)(PhoneConfirm|Archive|Unarchive|Ban|Unban|Kick|Blackout|PermissionsChange|Lockout)$`)
-
 var idForm = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}`)
 
 // hear renders an event as it is now: a later hook may get another.
@@ -188,6 +185,25 @@ func (l *life) live(t testing.TB) {
 	l.hide(fourth.AccessToken, fourth.RefreshToken)
 	l.mail(t, "cat@example.com")
 
+	dan := must(w.Create(ctx, person("danny", "", "+12025550177")))(t)
+	check(w.RequestPhoneConfirmation(ctx, dan.ID))
+	code := lastMail(t, w, l.kit, "+12025550177").Code
+	l.hide(code)
+	must(w.ConfirmPhone(ctx, dan.ID, code))(t)
+	must(w.SetPermissions(ctx, dan.ID, []string{"a:b"}))(t)
+	check(w.Kick(ctx, dan.ID))
+	must(w.Ban(ctx, dan.ID, roster.Ban{Reason: "spam", Note: "of mails"}))(t)
+	check(w.Unban(ctx, dan.ID))
+	must(w.ArchiveUser(ctx, dan.ID, "asked for it"))(t)
+	must(w.UnarchiveUser(ctx, dan.ID))(t)
+	must(w.SetBlackout(ctx, roster.Blackout{Message: "soon"}))(t)
+	check(w.DeleteBlackout(ctx))
+	for range 10 {
+		if _, err := w.Login(ctx, roster.PasswordCredentials("danny", passwords[2])); !errors.Is(err, roster.ErrInvalidCredentials) {
+			t.Fatal(err)
+		}
+	}
+
 	var hashes []string
 	check(l.kit.DB.SelectContext(t.Context(), &hashes, "SELECT hash FROM roster_passwords"))
 	l.secret = append(l.secret, hashes...)
@@ -209,8 +225,8 @@ func newLife(t testing.TB, db *sqlx.DB, kind roster.ActorKind) *life {
 	return l
 }
 
-// HOOK-22, HOOK-37, HOOK-38, HOOK-66, case 21: the payload of every event, whoever acts. Whole are HOOK-41, HOOK-42, HOOK-43,
-// HOOK-44, HOOK-46, HOOK-47, HOOK-58, HOOK-59, HOOK-60 and HOOK-61; as far as their operations are built HOOK-45, HOOK-48,
+// HOOK-22, HOOK-37, HOOK-38, HOOK-66, case 21: the payload of every event, whoever acts. Whole are HOOK-40, HOOK-41, HOOK-42,
+// HOOK-43, HOOK-44, HOOK-46, HOOK-47, HOOK-53, HOOK-54, HOOK-55, HOOK-56, HOOK-57, HOOK-58, HOOK-59, HOOK-60 and HOOK-61; as far as their operations are built HOOK-45, HOOK-48,
 // HOOK-49, HOOK-50, HOOK-51 and HOOK-52. ROSTER_WRITE_GOLDEN=1 writes testdata/events.golden anew.
 func TestHOOK_22_Payloads(t *testing.T) {
 	t.Parallel()
@@ -252,7 +268,7 @@ func TestHOOK_22_Payloads(t *testing.T) {
 
 			var missing []string
 			for m := range reflect.TypeFor[callbacks.Lifecycle[*Person]]().Methods() {
-				if !strings.Contains(got, m.Name+" {") && !unfired.MatchString(m.Name) {
+				if !strings.Contains(got, m.Name+" {") {
 					missing = append(missing, m.Name)
 				}
 			}

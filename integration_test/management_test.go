@@ -251,6 +251,12 @@ func TestKick(t *testing.T) {
 			same(t, []int{2, 0, 0}, kicks)
 			same(t, int64(4), w.read(t, ann.ID).Epoch)
 		})
+		t.Run("PROT-26 forgets the devices that the user is known by", func(t *testing.T) {
+			must(w.Login(t.Context(), roster.PasswordCredentials("annie", passphrase)))(t)
+			same(t, true, w.rows(t, "roster_devices") > 0)
+			same(t, nil, w.Kick(t.Context(), ann.ID))
+			same(t, 0, w.rows(t, "roster_devices"))
+		})
 		t.Run("MGMT-27 leaves no live token of an older epoch", func(t *testing.T) {
 			var mu sync.Mutex
 			var pairs []roster.TokenPair

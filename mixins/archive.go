@@ -5,6 +5,7 @@ import (
 
 	"github.com/roster-go/roster"
 	"github.com/roster-go/roster/callbacks"
+	"github.com/roster-go/roster/notify"
 	"github.com/roster-go/roster/store"
 )
 
@@ -29,6 +30,9 @@ func (m Management[U]) Kick(ctx context.Context, id roster.ID) error {
 			return err
 		}
 		if e.Sessions, err = c.Self.RevokeSessions(withReason(ctx, roster.RevokedByKick), id); err != nil {
+			return err
+		}
+		if err := c.dropDevices(ctx, id, roster.ID{}); err != nil {
 			return err
 		}
 		return after(ctx, c, run, e)
@@ -87,7 +91,10 @@ func (c *Core[U]) archive(ctx context.Context, u U, by roster.ArchivedBy, reason
 	if err != nil {
 		return err
 	}
-	return after(ctx, c, run, e)
+	if err := after(ctx, c, run, e); err != nil {
+		return err
+	}
+	return c.notice(ctx, u, notify.Archived, nil)
 }
 
 // UnarchiveUser implements ManagementOps.

@@ -16,9 +16,9 @@ import (
 	"github.com/roster-go/roster/store"
 )
 
-// The audit trail is written here. Package mixins feeds it in four places: where events are fired and vetoed
-// (hooks.go), where actors are refused (forbidden), where they read, and where a session begins, whose entry goes into
-// the database in one statement with it.
+// The audit trail is written here. Package mixins feeds it in five places: where events are fired and vetoed
+// (hooks.go), where actors are refused (forbidden), where they read, in the few operations without an event, and where a
+// session begins, whose entry goes into the database in one statement with it.
 
 // deed is what an entry tells, beside who did it and when.
 type deed struct {
@@ -48,7 +48,15 @@ var actions = map[string]string{
 	"Delete": "user.delete", "Restore": "user.restore", "LinkSocial": "social.link", "UnlinkSocial": "social.unlink",
 	"ListSocial": "social.read", "ListSessions": "session.read", "RevokeSession": "session.revoke",
 	"RevokeSessions": "session.revoke", "RevokeOtherSessions": "session.revoke", "CheckPassword": "password.check",
-	"RequestPasswordSet": "password.request", "RequestEmailConfirmation": "email.request",
+	"RequestPasswordSet": "password.request", "SendPasswordReset": "password.request", "SetPasswordResetToken": "password.request",
+	"SetPassword": "password.change", "ChangePassword": "password.change", "GetPasswordStatus": "password.read",
+	"IsPasswordResetAvailable": "password.read", "ChangeUsername": "user.update",
+	"RequestEmailConfirmation": "email.request", "SendEmailCode": "email.request", "IsEmailConfirmationAvailable": "email.read",
+	"CheckEmailCode": "email.confirm", "SetEmailConfirmed": "email.confirm", "RequestEmailChange": "email.change",
+	"RequestPhoneConfirmation": "phone.request", "SendPhoneCode": "phone.request", "IsPhoneConfirmationAvailable": "phone.read",
+	"ConfirmPhone": "phone.confirm", "CheckPhoneCode": "phone.confirm", "SetPhoneConfirmed": "phone.confirm",
+	"RequestPhoneChange": "phone.change", "ConfirmPhoneChange": "phone.change", "PendingContactChanges": "contact.read",
+	"ListLockouts": "lockout.read", "ClearLockout": "lockout.clear", "ListMessages": "message.read", "RetryMessage": "message.retry",
 	"Ban": "user.ban", "Unban": "user.unban", "ToggleBlacklist": "user.ban", "Kick": "user.kick",
 	"ArchiveUser": "user.archive", "UnarchiveUser": "user.unarchive",
 	"GetBlackout": "blackout.read", "SetBlackout": "blackout.set", "DeleteBlackout": "blackout.delete",
@@ -91,6 +99,16 @@ func (c *Core[U]) deedOf(ctx context.Context, event any) (d deed, ok bool) {
 		d = deed{action: "email.confirm", subject: of(e.User), changes: map[string]any{"by": e.By}}
 	case *callbacks.PhoneConfirm[U]:
 		d = deed{action: "phone.confirm", subject: of(e.User), changes: map[string]any{"by": e.By}}
+	case *callbacks.UsernameChange[U]:
+		if !calledAs(ctx, "ChangeUsername") {
+			return d, false // it goes with the update
+		}
+		d = deed{action: "user.update", subject: of(e.User), changes: map[string]any{"username": changed{e.Old, e.New}}}
+	case *callbacks.ContactChange[U]:
+		if calledAs(ctx, "Update") {
+			return d, false // likewise
+		}
+		d = deed{action: string(e.Kind) + ".change", subject: of(e.User), changes: map[string]any{string(e.Kind): changed{e.Old, e.New}, "step": e.Step}, always: true}
 	case *callbacks.PasswordChange[U]:
 		d = deed{action: "password.change", subject: of(e.User), changes: map[string]any{"kind": e.Kind}, always: true}
 	case *callbacks.PasswordResetRequest[U]:
@@ -181,7 +199,15 @@ func (d deed) concerns(a roster.Actor) bool {
 // record writes an event to the audit trail, in the transaction of ctx.
 func (c *Core[U]) record(ctx context.Context, event any) error {
 	d, ok := c.deedOf(ctx, event)
-	if !ok || !d.concerns(roster.ActorFrom(ctx)) {
+	if !ok {
+		return nil
+	}
+	return c.recordDeed(ctx, d)
+}
+
+// recordDeed writes what an operation did to the audit trail, in the transaction of ctx.
+func (c *Core[U]) recordDeed(ctx context.Context, d deed) error {
+	if !d.concerns(roster.ActorFrom(ctx)) {
 		return nil
 	}
 	return c.Store.InsertAudit(ctx, c.entry(ctx, d))

@@ -7,6 +7,7 @@ import (
 
 	"github.com/roster-go/roster"
 	"github.com/roster-go/roster/callbacks"
+	"github.com/roster-go/roster/notify"
 	"github.com/roster-go/roster/store"
 )
 
@@ -77,7 +78,14 @@ func (c *Core[U]) ban(ctx context.Context, u U, ban roster.Ban) (roster.BanRecor
 	if err != nil {
 		return roster.BanRecord{}, err
 	}
-	return record, after(ctx, c, run, &callbacks.Ban[U]{Event: e.Event, User: u, Ban: ban, Changed: changed})
+	if err := after(ctx, c, run, &callbacks.Ban[U]{Event: e.Event, User: u, Ban: ban, Changed: changed}); err != nil || changed {
+		return record, err
+	}
+	vars := map[string]any{"Reason": ban.Reason}
+	if ban.Until != nil {
+		vars["Until"] = ban.Until.Format(time.RFC3339)
+	}
+	return record, c.notice(ctx, u, notify.Banned, vars)
 }
 
 // writeState writes columns of a user whose row is locked, with the version, the epoch and the time that go with them.

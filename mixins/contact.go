@@ -91,11 +91,5 @@ func (c *Core[U]) markContact(ctx context.Context, u U, k contact, at *time.Time
 	b := u.Base()
 	*k.provenAt(b), b.UpdatedAt = at, c.now()
 	b.Version++
-	err := c.Store.UpdateUser(ctx, b.ID, []store.Assignment{
-		{Column: k.proven, Value: at},
-		{Column: "version", Value: b.Version},
-		{Column: "updated_at", Value: b.UpdatedAt},
-	}, store.Holds{})
-	forgetFresh[U](ctx)
-	return err
+	return c.writeState(ctx, b, store.Assignment{Column: k.proven, Value: at})
 }

@@ -286,8 +286,14 @@ func (m Protection[U]) ClearLockout(ctx context.Context, key string) error {
 	if err != nil {
 		return err
 	}
+	cleared := deed{action: "lockout.clear", subject: x.UserID, changes: map[string]any{"kind": x.Kind, "subject": x.Subject}}
 	if x.Kind == roster.LockoutAccount && x.UserID != nil {
-		return c.openPassword(ctx, *x.UserID)
+		return c.Store.Transact(ctx, func(ctx context.Context) error {
+			if err := c.openPassword(ctx, *x.UserID); err != nil {
+				return err
+			}
+			return c.recordDeed(ctx, cleared)
+		})
 	}
 	live, err := c.liveLockouts(ctx, []store.Lockout{x})
 	if err != nil {
@@ -299,7 +305,12 @@ func (m Protection[U]) ClearLockout(ctx context.Context, key string) error {
 	if err := c.forget(ctx, key); err != nil {
 		return err
 	}
-	return c.Store.DeleteLockout(ctx, key)
+	return c.Store.Transact(ctx, func(ctx context.Context) error {
+		if err := c.Store.DeleteLockout(ctx, key); err != nil {
+			return err
+		}
+		return c.recordDeed(ctx, cleared)
+	})
 }
 
 // countFailure counts a wrong password of an account and writes the entry of it, and closes the password after too many.

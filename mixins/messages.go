@@ -120,6 +120,6 @@ func (m Administration[U]) RetryMessage(ctx context.Context, id roster.ID) error
 			return roster.ErrConflict.WithMessage("the message is not dead, or what it carries has ended")
 		}
 		c.Store.AfterCommit(ctx, func(context.Context) { c.wake() })
-		return nil
+		return c.recordDeed(ctx, deed{action: "message.retry", changes: map[string]any{"message": id}})
 	})
 }
