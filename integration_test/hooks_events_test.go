@@ -64,6 +64,9 @@ func (l *life) hear(t testing.TB) func(name string, e any) {
 		case "app", "admin", "cli", "import": // HOOK-41: it tells what kind the actor is
 			members["Via"] = "(of the actor)"
 		}
+		if blackout, ok := members["Blackout"].(map[string]any); ok && blackout["By"] == l.actor.ID.String() {
+			delete(blackout, "By")
+		}
 		clean, _ := json.Marshal(present(members))
 		text = idForm.ReplaceAllFunc(clean, func(id []byte) []byte {
 			if _, known := ids[string(id)]; !known {
