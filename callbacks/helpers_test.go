@@ -26,7 +26,7 @@ type report struct {
 // A desk runs the hooks of shelves and keeps what is reported.
 type desk struct {
 	env   callbacks.Env
-	point callbacks.Point[shelf]
+	point callbacks.Point[*shelf]
 
 	mu      sync.Mutex
 	reports []report
@@ -42,12 +42,12 @@ func newDesk(timeout time.Duration) *desk {
 	return d
 }
 
-func (d *desk) runner(own callbacks.Methods[shelf]) *callbacks.Runner[shelf] {
+func (d *desk) runner(own callbacks.Methods[*shelf]) *callbacks.Runner[*shelf] {
 	return callbacks.NewRunner(&d.env, &d.point, own, copyShelf)
 }
 
 // operate does what an operation does with an event: it returns the error of Before or After.
-func (d *desk) operate(ctx context.Context, r *callbacks.Runner[shelf], e *shelf) error {
+func (d *desk) operate(ctx context.Context, r *callbacks.Runner[*shelf], e *shelf) error {
 	run := r.Begin()
 	if err := run.Before(ctx, e); err != nil {
 		return err
@@ -71,7 +71,7 @@ func (j *journal) write(entry string) {
 	j.entries = append(j.entries, entry)
 }
 
-func (j *journal) hook(entry string, err error) callbacks.Func[shelf] {
+func (j *journal) hook(entry string, err error) callbacks.Func[*shelf] {
 	return func(context.Context, *shelf) error {
 		j.write(entry)
 		return err

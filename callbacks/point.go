@@ -7,8 +7,8 @@ import (
 	"sync/atomic"
 )
 
-// Func is a hook.
-type Func[E any] func(ctx context.Context, e *E) error
+// Func is a hook. E is a pointer to an event, such as *Create[U]: the compiler makes one code for all pointers.
+type Func[E any] func(ctx context.Context, e E) error
 
 // Point is where functions are added to the three phases of an event. Its zero value is ready. Adding and removing
 // is safe while operations run: a running one keeps the functions that it began with.
@@ -42,8 +42,7 @@ type list[E any] struct {
 
 func (l *list[E]) add(phase string, fn Func[E]) (remove func()) {
 	if fn == nil {
-		var e E
-		panic("callbacks: nil function added to " + phase + " of " + eventName(e))
+		panic("callbacks: nil function added to " + phase + " of " + eventName[E]())
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -23,7 +23,7 @@ func TestHOOK_18_Add(t *testing.T) {
 		d.point.Before(twice)
 		remove()
 		remove() // once more does no harm
-		if err := d.operate(t.Context(), d.runner(callbacks.Methods[shelf]{}), &shelf{}); err != nil {
+		if err := d.operate(t.Context(), d.runner(callbacks.Methods[*shelf]{}), &shelf{}); err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff([]string{"between", "twice"}, j.entries); diff != "" {
@@ -33,7 +33,7 @@ func TestHOOK_18_Add(t *testing.T) {
 
 	t.Run("takes effect for the next operation, not for a running one", func(t *testing.T) {
 		d, j := newDesk(time.Second), &journal{}
-		r := d.runner(callbacks.Methods[shelf]{})
+		r := d.runner(callbacks.Methods[*shelf]{})
 		remove := d.point.After(j.hook("old", nil))
 		run := r.Begin()
 		remove()
@@ -70,7 +70,7 @@ func TestHOOK_18_Add(t *testing.T) {
 // HOOK-18, case 24: functions come and go while operations run.
 func TestHOOK_18_WhileOperationsRun(t *testing.T) {
 	d := newDesk(time.Second)
-	r := d.runner(callbacks.Methods[shelf]{})
+	r := d.runner(callbacks.Methods[*shelf]{})
 	var removed atomic.Bool
 	var late atomic.Int64
 	remove := d.point.Before(func(context.Context, *shelf) error {

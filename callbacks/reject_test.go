@@ -51,7 +51,7 @@ func TestHOOK_24_Reject(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			d := newDesk(time.Second)
 			d.point.Before(func(context.Context, *shelf) error { return tt.rejection })
-			err := d.operate(t.Context(), d.runner(callbacks.Methods[shelf]{}), &shelf{})
+			err := d.operate(t.Context(), d.runner(callbacks.Methods[*shelf]{}), &shelf{})
 			var got *roster.Error
 			if !errors.As(err, &got) {
 				t.Fatalf("got %v, want a *roster.Error", err)

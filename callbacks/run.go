@@ -32,21 +32,20 @@ type Runner[E any] struct {
 	before *list[E]
 	notice *Notice[E]
 	own    Methods[E]
-	copy   func(*E) *E
+	copy   func(E) E
 }
 
 // NewRunner binds a point with the program's own methods. copy makes an event that shares nothing changeable with
 // the one given.
-func NewRunner[E any](env *Env, p *Point[E], own Methods[E], copy func(*E) *E) *Runner[E] {
+func NewRunner[E any](env *Env, p *Point[E], own Methods[E], copy func(E) E) *Runner[E] {
 	r := NewNoticeRunner(env, &p.Notice, own, copy)
 	r.before = &p.before
 	return r
 }
 
 // NewNoticeRunner binds a point that has no Before.
-func NewNoticeRunner[E any](env *Env, n *Notice[E], own Methods[E], copy func(*E) *E) *Runner[E] {
-	var e E
-	return &Runner[E]{name: eventName(e), env: env, notice: n, own: own, copy: copy}
+func NewNoticeRunner[E any](env *Env, n *Notice[E], own Methods[E], copy func(E) E) *Runner[E] {
+	return &Runner[E]{name: eventName[E](), env: env, notice: n, own: own, copy: copy}
 }
 
 // HasBefore reports whether anything may run before: a function was added, or the program has a method.
@@ -82,7 +81,7 @@ func (x Run[E]) HasAfter() bool { return len(x.after) > 0 || x.r.own.After != ni
 func (x Run[E]) HasOn() bool { return len(x.on) > 0 || x.r.own.On != nil || x.r.env.Publish != nil }
 
 // Before runs the program's own method, then the added functions, until one errs: a veto.
-func (x Run[E]) Before(ctx context.Context, e *E) error {
+func (x Run[E]) Before(ctx context.Context, e E) error {
 	if err := x.call(ctx, "Before", x.r.own.Before, e); err != nil {
 		return err
 	}
@@ -96,7 +95,7 @@ func (x Run[E]) Before(ctx context.Context, e *E) error {
 
 // After runs the added functions, then the program's own method, until one errs. Each sees a copy of the event: what
 // it changes in it has no effect.
-func (x Run[E]) After(ctx context.Context, e *E) error {
+func (x Run[E]) After(ctx context.Context, e E) error {
 	for _, fn := range x.after {
 		if err := x.call(ctx, "After", *fn, x.r.copy(e)); err != nil {
 			return err
@@ -109,11 +108,11 @@ func (x Run[E]) After(ctx context.Context, e *E) error {
 }
 
 // Committed returns the event as the On hooks are to see it, whatever becomes of e in the meantime.
-func (x Run[E]) Committed(e *E) *E { return x.r.copy(e) }
+func (x Run[E]) Committed(e E) E { return x.r.copy(e) }
 
 // On publishes the event and runs the added functions, then the program's own method, each with an event of its own and a time limit. Errors
 // and panics are reported and stop nothing else. It takes e over.
-func (x Run[E]) On(ctx context.Context, e *E) {
+func (x Run[E]) On(ctx context.Context, e E) {
 	if publish := x.r.env.Publish; publish != nil {
 		publish(ctx, x.r.name, e)
 	}
@@ -125,14 +124,14 @@ func (x Run[E]) On(ctx context.Context, e *E) {
 
 // Copy returns what Before is given of an event that it may not change: an event that shares nothing changeable with
 // e, or e itself when nobody will see it.
-func (x Run[E]) Copy(e *E) *E {
+func (x Run[E]) Copy(e E) E {
 	if !x.HasBefore() {
 		return e
 	}
 	return x.r.copy(e)
 }
 
-func (x Run[E]) committed(ctx context.Context, fn Func[E], e *E) {
+func (x Run[E]) committed(ctx context.Context, fn Func[E], e E) {
 	if fn == nil {
 		return
 	}
@@ -150,7 +149,7 @@ func (x Run[E]) committed(ctx context.Context, fn Func[E], e *E) {
 
 // call runs one hook. A panic is reported and becomes an error, and an error that is none of ours becomes internal, so
 // that its text reaches no client.
-func (x Run[E]) call(ctx context.Context, phase string, fn Func[E], e *E) (err error) {
+func (x Run[E]) call(ctx context.Context, phase string, fn Func[E], e E) (err error) {
 	if fn == nil {
 		return nil
 	}
@@ -169,8 +168,8 @@ func (x Run[E]) call(ctx context.Context, phase string, fn Func[E], e *E) (err e
 	return err
 }
 
-// eventName is the name of an event's type without its package and type arguments.
-func eventName(e any) string {
-	name, _, _ := strings.Cut(reflect.TypeOf(e).Name(), "[")
+// eventName is the name of the type that E points to, without its package and type arguments.
+func eventName[E any]() string {
+	name, _, _ := strings.Cut(reflect.TypeFor[E]().Elem().Name(), "[")
 	return name
 }

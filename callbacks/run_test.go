@@ -15,8 +15,8 @@ import (
 	"github.com/roster-go/roster/callbacks"
 )
 
-func own(j *journal) callbacks.Methods[shelf] {
-	return callbacks.Methods[shelf]{
+func own(j *journal) callbacks.Methods[*shelf] {
+	return callbacks.Methods[*shelf]{
 		Before: j.hook("before: own", nil), After: j.hook("after: own", nil), On: j.hook("on: own", nil),
 	}
 }
@@ -52,7 +52,7 @@ func TestHOOK_19_Order(t *testing.T) {
 			t.Errorf("got %v, want the hook's error", err)
 		}
 		remove := d.point.After(j.hook("after: 1", fs.ErrExist))
-		if err := d.operate(t.Context(), d.runner(callbacks.Methods[shelf]{After: methods.After}), &shelf{}); !errors.Is(err, fs.ErrExist) {
+		if err := d.operate(t.Context(), d.runner(callbacks.Methods[*shelf]{After: methods.After}), &shelf{}); !errors.Is(err, fs.ErrExist) {
 			t.Errorf("got %v, want the hook's error", err)
 		}
 		remove()
@@ -76,9 +76,9 @@ func TestHOOK_19_Order(t *testing.T) {
 }
 
 func TestHOOK_25_Error(t *testing.T) {
-	phases := map[string]func(*desk, callbacks.Func[shelf]){
-		"Before": func(d *desk, fn callbacks.Func[shelf]) { d.point.Before(fn) },
-		"After":  func(d *desk, fn callbacks.Func[shelf]) { d.point.After(fn) },
+	phases := map[string]func(*desk, callbacks.Func[*shelf]){
+		"Before": func(d *desk, fn callbacks.Func[*shelf]) { d.point.Before(fn) },
+		"After":  func(d *desk, fn callbacks.Func[*shelf]) { d.point.After(fn) },
 	}
 	for phase, add := range phases {
 		t.Run("of "+phase+" is internal and still the hook's", func(t *testing.T) {
@@ -86,7 +86,7 @@ func TestHOOK_25_Error(t *testing.T) {
 			add(d, func(context.Context, *shelf) error {
 				return fmt.Errorf("read the list: %w", &fs.PathError{Op: "open", Path: "list", Err: fs.ErrNotExist})
 			})
-			err := d.operate(t.Context(), d.runner(callbacks.Methods[shelf]{}), &shelf{})
+			err := d.operate(t.Context(), d.runner(callbacks.Methods[*shelf]{}), &shelf{})
 			if !errors.Is(err, roster.ErrInternal) || !errors.Is(err, fs.ErrNotExist) {
 				t.Errorf("got %v, want internal and the hook's error in it", err)
 			}
@@ -107,7 +107,7 @@ func TestHOOK_25_Error(t *testing.T) {
 			d := newDesk(time.Second)
 			want := fmt.Errorf("wrapped: %w", roster.ErrConflict.WithMessage("is open"))
 			add(d, func(context.Context, *shelf) error { return want })
-			if err := d.operate(t.Context(), d.runner(callbacks.Methods[shelf]{}), &shelf{}); !errors.Is(err, want) || err.Error() != want.Error() {
+			if err := d.operate(t.Context(), d.runner(callbacks.Methods[*shelf]{}), &shelf{}); !errors.Is(err, want) || err.Error() != want.Error() {
 				t.Errorf("got %v, want %v", err, want)
 			}
 		})
@@ -116,13 +116,13 @@ func TestHOOK_25_Error(t *testing.T) {
 
 func TestHOOK_17_Panic(t *testing.T) {
 	t.Run("is an internal error that errors.Is finds, reported with its stack", func(t *testing.T) {
-		for phase, add := range map[string]func(*desk, callbacks.Func[shelf]){
-			"Before": func(d *desk, fn callbacks.Func[shelf]) { d.point.Before(fn) },
-			"After":  func(d *desk, fn callbacks.Func[shelf]) { d.point.After(fn) },
+		for phase, add := range map[string]func(*desk, callbacks.Func[*shelf]){
+			"Before": func(d *desk, fn callbacks.Func[*shelf]) { d.point.Before(fn) },
+			"After":  func(d *desk, fn callbacks.Func[*shelf]) { d.point.After(fn) },
 		} {
 			d := newDesk(time.Second)
 			add(d, func(context.Context, *shelf) error { panic("the shelf fell") })
-			err := d.operate(t.Context(), d.runner(callbacks.Methods[shelf]{}), &shelf{})
+			err := d.operate(t.Context(), d.runner(callbacks.Methods[*shelf]{}), &shelf{})
 			if !errors.Is(err, roster.ErrInternal) || !errors.Is(err, roster.ErrHookPanic) {
 				t.Errorf("%s: got %v, want internal with ErrHookPanic", phase, err)
 			}
@@ -133,7 +133,7 @@ func TestHOOK_17_Panic(t *testing.T) {
 	t.Run("in On is reported once and ends nothing", func(t *testing.T) {
 		d := newDesk(time.Second)
 		d.point.On(func(context.Context, *shelf) error { panic(fs.ErrClosed) })
-		if err := d.operate(t.Context(), d.runner(callbacks.Methods[shelf]{}), &shelf{}); err != nil {
+		if err := d.operate(t.Context(), d.runner(callbacks.Methods[*shelf]{}), &shelf{}); err != nil {
 			t.Fatal(err)
 		}
 		wantReport(t, d, "Onshelf", "file already closed")
@@ -144,9 +144,9 @@ func TestHOOK_17_Panic(t *testing.T) {
 		inner.env.Report = outer.env.Report
 		inner.point.Before(func(context.Context, *shelf) error { panic("within") })
 		outer.point.After(func(ctx context.Context, _ *shelf) error {
-			return inner.operate(ctx, inner.runner(callbacks.Methods[shelf]{}), &shelf{})
+			return inner.operate(ctx, inner.runner(callbacks.Methods[*shelf]{}), &shelf{})
 		})
-		err := outer.operate(t.Context(), outer.runner(callbacks.Methods[shelf]{}), &shelf{})
+		err := outer.operate(t.Context(), outer.runner(callbacks.Methods[*shelf]{}), &shelf{})
 		if !errors.Is(err, roster.ErrHookPanic) {
 			t.Errorf("got %v, want ErrHookPanic", err)
 		}
@@ -156,7 +156,7 @@ func TestHOOK_17_Panic(t *testing.T) {
 	t.Run("with nil is one too", func(t *testing.T) {
 		d := newDesk(time.Second)
 		d.point.Before(func(context.Context, *shelf) error { panic(nil) })
-		if err := d.operate(t.Context(), d.runner(callbacks.Methods[shelf]{}), &shelf{}); !errors.Is(err, roster.ErrHookPanic) {
+		if err := d.operate(t.Context(), d.runner(callbacks.Methods[*shelf]{}), &shelf{}); !errors.Is(err, roster.ErrHookPanic) {
 			t.Errorf("got %v, want ErrHookPanic", err)
 		}
 	})
@@ -185,7 +185,7 @@ func TestHOOK_14_AfterSeesACopy(t *testing.T) {
 	d.point.After(read)
 	d.point.After(read)
 	e := &shelf{Books: []string{"atlas"}}
-	if err := d.operate(t.Context(), d.runner(callbacks.Methods[shelf]{After: read, On: read}), e); err != nil {
+	if err := d.operate(t.Context(), d.runner(callbacks.Methods[*shelf]{After: read, On: read}), e); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff([][]string{{"atlas"}, {"atlas"}, {"atlas"}, {"atlas"}}, seen); diff != "" {
@@ -198,7 +198,7 @@ func TestHOOK_14_AfterSeesACopy(t *testing.T) {
 
 func TestHOOK_13_BeforeMayChange(t *testing.T) {
 	d := newDesk(time.Second)
-	add := func(book string) callbacks.Func[shelf] {
+	add := func(book string) callbacks.Func[*shelf] {
 		return func(_ context.Context, e *shelf) error {
 			e.Books = append(e.Books, book)
 			return nil
@@ -206,7 +206,7 @@ func TestHOOK_13_BeforeMayChange(t *testing.T) {
 	}
 	d.point.Before(add("novel"))
 	e := &shelf{}
-	if err := d.operate(t.Context(), d.runner(callbacks.Methods[shelf]{Before: add("atlas")}), e); err != nil {
+	if err := d.operate(t.Context(), d.runner(callbacks.Methods[*shelf]{Before: add("atlas")}), e); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(&shelf{Books: []string{"atlas", "novel"}}, e); diff != "" {
@@ -224,7 +224,7 @@ func TestHOOK_68_OnSeesACopyOfItsOwn(t *testing.T) {
 	}
 	d.point.On(read)
 	d.point.On(read)
-	r := d.runner(callbacks.Methods[shelf]{On: read})
+	r := d.runner(callbacks.Methods[*shelf]{On: read})
 	e := &shelf{Books: []string{"atlas"}}
 	run := r.Begin()
 	committed := run.Committed(e)
@@ -254,7 +254,7 @@ func TestHOOK_15_TimeLimit(t *testing.T) {
 		<-ctx.Done()
 		return context.Cause(ctx)
 	})
-	if err := d.operate(t.Context(), d.runner(callbacks.Methods[shelf]{On: wait}), &shelf{}); err != nil {
+	if err := d.operate(t.Context(), d.runner(callbacks.Methods[*shelf]{On: wait}), &shelf{}); err != nil {
 		t.Fatal(err)
 	}
 	if left <= 0 || left > limit {
@@ -279,7 +279,7 @@ func TestHOOK_15_Values(t *testing.T) {
 		got = ctx.Value(key{})
 		return nil
 	})
-	if err := d.operate(context.WithValue(t.Context(), key{}, "value"), d.runner(callbacks.Methods[shelf]{}), &shelf{}); err != nil {
+	if err := d.operate(context.WithValue(t.Context(), key{}, "value"), d.runner(callbacks.Methods[*shelf]{}), &shelf{}); err != nil {
 		t.Fatal(err)
 	}
 	if got != "value" {
@@ -290,21 +290,21 @@ func TestHOOK_15_Values(t *testing.T) {
 func TestHOOK_69_Publish(t *testing.T) {
 	d, j := newDesk(time.Second), &journal{}
 	d.env.Publish = func(_ context.Context, name string, e any) { j.write(name + " " + e.(*shelf).Books[0]) }
-	r := d.runner(callbacks.Methods[shelf]{On: j.hook("on", nil)})
+	r := d.runner(callbacks.Methods[*shelf]{On: j.hook("on", nil)})
 	if err := d.operate(t.Context(), r, &shelf{Books: []string{"atlas"}}); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff([]string{"shelf atlas", "on"}, j.entries); diff != "" {
 		t.Errorf("what ran (-want +got):\n%s", diff)
 	}
-	if !d.runner(callbacks.Methods[shelf]{}).Begin().HasOn() {
+	if !d.runner(callbacks.Methods[*shelf]{}).Begin().HasOn() {
 		t.Error("there is nothing to run after the commit, but the event is to be published")
 	}
 }
 
 func TestHOOK_23_NoFunctions(t *testing.T) {
 	d := newDesk(time.Second)
-	r := d.runner(callbacks.Methods[shelf]{})
+	r := d.runner(callbacks.Methods[*shelf]{})
 	e := &shelf{Books: []string{"atlas"}}
 	ctx := t.Context()
 	n := testing.AllocsPerRun(100, func() {
@@ -324,7 +324,7 @@ func TestCopyIsWhatNobodyElseHolds(t *testing.T) {
 	d := newDesk(time.Second)
 	d.point.Before(func(context.Context, *shelf) error { return nil })
 	e := &shelf{Books: []string{"atlas"}}
-	c := d.runner(callbacks.Methods[shelf]{}).Begin().Copy(e)
+	c := d.runner(callbacks.Methods[*shelf]{}).Begin().Copy(e)
 	c.Books[0] = "novel"
 	if e.Books[0] != "atlas" {
 		t.Error("the copy shares its books")
@@ -334,10 +334,10 @@ func TestCopyIsWhatNobodyElseHolds(t *testing.T) {
 // HOOK-64: what has happened already has no Before.
 func TestHOOK_64_Notice(t *testing.T) {
 	d, j := newDesk(time.Second), &journal{}
-	var n callbacks.Notice[shelf]
+	var n callbacks.Notice[*shelf]
 	n.After(j.hook("after", nil))
 	n.On(j.hook("on", nil))
-	r := callbacks.NewNoticeRunner(&d.env, &n, callbacks.Methods[shelf]{}, copyShelf)
+	r := callbacks.NewNoticeRunner(&d.env, &n, callbacks.Methods[*shelf]{}, copyShelf)
 	if r.HasBefore() || r.Begin().HasBefore() {
 		t.Error("it has a Before")
 	}

@@ -475,7 +475,7 @@ func TestHOOK_17_PanicInAnOperation(t *testing.T) {
 func TestHOOK_19_OrderInAnOperation(t *testing.T) {
 	inEachWitness(t, func(t *testing.T, w *witness[*Person], _ *rostertest.Kit) {
 		for _, name := range []string{"1", "2"} {
-			listen := func(phase string) callbacks.Func[callbacks.Create[*Person]] {
+			listen := func(phase string) callbacks.Func[*callbacks.Create[*Person]] {
 				return func(context.Context, *callbacks.Create[*Person]) error {
 					w.calls.note(phase + " " + name)
 					return nil

@@ -76,7 +76,7 @@ func (c *Core[U]) confirmContact(ctx context.Context, u U, k contact, by callbac
 	return proveWith(ctx, c, u, k, run, &callbacks.EmailConfirm[U]{Event: c.event(ctx), User: u, Address: address, By: by})
 }
 
-func proveWith[U roster.Model, E any](ctx context.Context, c *Core[U], u U, k contact, run callbacks.Run[E], e *E) error {
+func proveWith[U roster.Model, E any](ctx context.Context, c *Core[U], u U, k contact, run callbacks.Run[E], e E) error {
 	if err := before(ctx, c, run, run.Copy(e)); err != nil {
 		return err
 	}

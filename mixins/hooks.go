@@ -15,32 +15,32 @@ import (
 
 // hooks binds each event with the program's own methods and the functions added to its point.
 type hooks[U roster.Model] struct {
-	Create               *callbacks.Runner[callbacks.Create[U]]
-	Update               *callbacks.Runner[callbacks.Update[U]]
-	Delete               *callbacks.Runner[callbacks.Delete[U]]
-	Restore              *callbacks.Runner[callbacks.Restore[U]]
-	SocialLink           *callbacks.Runner[callbacks.SocialLink[U]]
-	SocialUnlink         *callbacks.Runner[callbacks.SocialUnlink[U]]
-	UsernameChange       *callbacks.Runner[callbacks.UsernameChange[U]]
-	ContactChange        *callbacks.Runner[callbacks.ContactChange[U]]
-	EmailConfirm         *callbacks.Runner[callbacks.EmailConfirm[U]]
-	PhoneConfirm         *callbacks.Runner[callbacks.PhoneConfirm[U]]
-	PasswordChange       *callbacks.Runner[callbacks.PasswordChange[U]]
-	PasswordResetRequest *callbacks.Runner[callbacks.PasswordResetRequest[U]]
-	Login                *callbacks.Runner[callbacks.Login[U]]
-	LoginFailed          *callbacks.Runner[callbacks.LoginFailed]
-	Logout               *callbacks.Runner[callbacks.Logout]
-	Archive              *callbacks.Runner[callbacks.Archive[U]]
-	Unarchive            *callbacks.Runner[callbacks.Unarchive[U]]
-	Ban                  *callbacks.Runner[callbacks.Ban[U]]
-	Unban                *callbacks.Runner[callbacks.Unban[U]]
-	Kick                 *callbacks.Runner[callbacks.Kick]
-	Blackout             *callbacks.Runner[callbacks.Blackout]
-	PermissionsChange    *callbacks.Runner[callbacks.PermissionsChange[U]]
-	SessionRevoke        *callbacks.Runner[callbacks.SessionRevoke]
-	TokenReuse           *callbacks.Runner[callbacks.TokenReuse]
-	Lockout              *callbacks.Runner[callbacks.Lockout]
-	Message              *callbacks.Runner[callbacks.Message[U]]
+	Create               *callbacks.Runner[*callbacks.Create[U]]
+	Update               *callbacks.Runner[*callbacks.Update[U]]
+	Delete               *callbacks.Runner[*callbacks.Delete[U]]
+	Restore              *callbacks.Runner[*callbacks.Restore[U]]
+	SocialLink           *callbacks.Runner[*callbacks.SocialLink[U]]
+	SocialUnlink         *callbacks.Runner[*callbacks.SocialUnlink[U]]
+	UsernameChange       *callbacks.Runner[*callbacks.UsernameChange[U]]
+	ContactChange        *callbacks.Runner[*callbacks.ContactChange[U]]
+	EmailConfirm         *callbacks.Runner[*callbacks.EmailConfirm[U]]
+	PhoneConfirm         *callbacks.Runner[*callbacks.PhoneConfirm[U]]
+	PasswordChange       *callbacks.Runner[*callbacks.PasswordChange[U]]
+	PasswordResetRequest *callbacks.Runner[*callbacks.PasswordResetRequest[U]]
+	Login                *callbacks.Runner[*callbacks.Login[U]]
+	LoginFailed          *callbacks.Runner[*callbacks.LoginFailed]
+	Logout               *callbacks.Runner[*callbacks.Logout]
+	Archive              *callbacks.Runner[*callbacks.Archive[U]]
+	Unarchive            *callbacks.Runner[*callbacks.Unarchive[U]]
+	Ban                  *callbacks.Runner[*callbacks.Ban[U]]
+	Unban                *callbacks.Runner[*callbacks.Unban[U]]
+	Kick                 *callbacks.Runner[*callbacks.Kick]
+	Blackout             *callbacks.Runner[*callbacks.Blackout]
+	PermissionsChange    *callbacks.Runner[*callbacks.PermissionsChange[U]]
+	SessionRevoke        *callbacks.Runner[*callbacks.SessionRevoke]
+	TokenReuse           *callbacks.Runner[*callbacks.TokenReuse]
+	Lockout              *callbacks.Runner[*callbacks.Lockout]
+	Message              *callbacks.Runner[*callbacks.Message[U]]
 }
 
 func (c *Core[U]) bind(on *callbacks.Set[U]) hooks[U] {
@@ -96,8 +96,8 @@ func methods[U roster.Model, E any](c *Core[U], before, after, on callbacks.Func
 }
 
 // copyEvent returns a function that copies an event and what it points to.
-func copyEvent[U roster.Model, E any](p *Plan[U]) func(*E) *E {
-	return func(e *E) *E { return p.deepCopy(reflect.ValueOf(e)).Interface().(*E) }
+func copyEvent[U roster.Model, E any](p *Plan[U]) func(E) E {
+	return func(e E) E { return p.deepCopy(reflect.ValueOf(e)).Interface().(E) }
 }
 
 // event begins an event of an operation.
@@ -106,7 +106,7 @@ func (c *Core[U]) event(ctx context.Context) callbacks.Event {
 }
 
 // before runs the Before hooks of an event within the transaction of ctx.
-func before[U roster.Model, E any](ctx context.Context, c *Core[U], run callbacks.Run[E], e *E) error {
+func before[U roster.Model, E any](ctx context.Context, c *Core[U], run callbacks.Run[E], e E) error {
 	if !run.HasBefore() {
 		return nil
 	}
@@ -137,7 +137,7 @@ func lacksUser[U roster.Model](event any) bool {
 
 // after writes an event to the audit trail, runs its After hooks, and queues its On hooks until the transaction has
 // committed.
-func after[U roster.Model, E any](ctx context.Context, c *Core[U], run callbacks.Run[E], e *E) error {
+func after[U roster.Model, E any](ctx context.Context, c *Core[U], run callbacks.Run[E], e E) error {
 	if err := c.record(ctx, e); err != nil {
 		return err
 	}
@@ -145,7 +145,7 @@ func after[U roster.Model, E any](ctx context.Context, c *Core[U], run callbacks
 }
 
 // fire is after for an event that is in the audit trail already.
-func fire[U roster.Model, E any](ctx context.Context, c *Core[U], run callbacks.Run[E], e *E) error {
+func fire[U roster.Model, E any](ctx context.Context, c *Core[U], run callbacks.Run[E], e E) error {
 	if run.HasAfter() {
 		c.Store.HookRuns(ctx)
 		if err := run.After(forHooks(ctx), e); err != nil {

@@ -12,13 +12,13 @@ import (
 // changeEvents are the events of one change, in the order in which each phase runs them.
 type changeEvents[U roster.Model] struct {
 	event    callbacks.Event
-	update   callbacks.Run[callbacks.Update[U]]
-	username *callbacks.Run[callbacks.UsernameChange[U]]
+	update   callbacks.Run[*callbacks.Update[U]]
+	username *callbacks.Run[*callbacks.UsernameChange[U]]
 	contacts []contactEvent[U]
 }
 
 type contactEvent[U roster.Model] struct {
-	run callbacks.Run[callbacks.ContactChange[U]]
+	run callbacks.Run[*callbacks.ContactChange[U]]
 	contact
 }
 

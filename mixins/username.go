@@ -126,7 +126,7 @@ func (ch *change[U]) spendRename(ctx context.Context) error {
 }
 
 // beforeUsername runs the Before hooks of a new username; they may change it.
-func (ch *change[U]) beforeUsername(ctx context.Context, event callbacks.Event) (*callbacks.Run[callbacks.UsernameChange[U]], error) {
+func (ch *change[U]) beforeUsername(ctx context.Context, event callbacks.Event) (*callbacks.Run[*callbacks.UsernameChange[U]], error) {
 	c, b := ch.core, ch.user.Base()
 	// Spaces around a username are no part of it.
 	username := b.Username

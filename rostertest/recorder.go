@@ -78,7 +78,7 @@ func recordNotice[E any](r *Recorder, name string, n *callbacks.Notice[E]) {
 }
 
 func note[E any](r *Recorder, name string) callbacks.Func[E] {
-	return func(context.Context, *E) error {
+	return func(context.Context, E) error {
 		r.record(name)
 		return nil
 	}
