@@ -1,0 +1,182 @@
+package integration_test
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"strings"
+	"testing"
+
+	"github.com/roster-go/roster"
+	"github.com/roster-go/roster/notify"
+	"github.com/roster-go/roster/usersrepo"
+)
+
+// state is what an account can be in.
+type state struct {
+	name  string
+	enter func(id roster.ID) error
+	// refusals are what the ways answer that do not let pass, by their names.
+	refusals map[string]roster.Code
+}
+
+// way is how somebody gets at an account. prepare does what has to be done beforehand, and returns the try.
+type way struct {
+	name    string
+	prepare func(t *testing.T, u *Person) (try func() error)
+}
+
+func (w *world) states(t *testing.T) []state {
+	ctx := t.Context()
+	blackout := func(roster.ID) error { _, err := w.SetBlackout(ctx, roster.Blackout{}); return err }
+	ban := func(id roster.ID) error { _, err := w.Ban(ctx, id, roster.Ban{}); return err }
+	archive := func(id roster.ID) error { _, err := w.ArchiveUser(ctx, id, ""); return err }
+	remove := func(mode roster.DeleteMode) func(roster.ID) error {
+		return func(id roster.ID) error { return w.Delete(ctx, id, mode) }
+	}
+	out := func(code roster.Code) map[string]roster.Code {
+		return map[string]roster.Code{
+			"password": code, "refresh": code, "access": "session_revoked", "reset": "invalid_token", "first password": "invalid_token",
+			"change of e-mail": "invalid_token", "change of phone": "invalid_code",
+			"code to confirm": "invalid_code", "code to reset": "invalid_code", "app-issued": code, "administrator": "forbidden",
+		}
+	}
+	gone := map[string]roster.Code{
+		"password": "invalid_credentials", "refresh": "session_revoked", "access": "session_revoked", "reset": "invalid_token",
+		"first password": "invalid_token", "confirmation": "invalid_token", "code to confirm": "invalid_code", "code to reset": "invalid_code",
+		"change of e-mail": "invalid_token", "change of phone": "invalid_code", "app-issued": "not_found", "administrator": "forbidden",
+	}
+	without := maps.Clone(gone)
+	without["code to confirm"], without["code to reset"] = "not_found", "not_found"
+	ended := map[string]roster.Code{"refresh": "session_revoked", "access": "session_revoked"}
+	return []state{
+		{"active", func(roster.ID) error { return nil }, nil},
+		{"banned", ban, out("banned")},
+		{"archived by an administrator", archive, out("archived")},
+		{"banned and archived", func(id roster.ID) error { return errors.Join(ban(id), archive(id)) }, out("banned")},
+		{"deactivated", remove(roster.Deactivate), gone},
+		{"anonymised", remove(roster.Anonymise), gone},
+		{"removed", remove(roster.Remove), without},
+		{"kicked", func(id roster.ID) error { return w.Kick(ctx, id) }, ended},
+		{"under blackout", blackout, ended},
+		{"unverified", func(id roster.ID) error { _, err := w.SetEmailConfirmed(ctx, id, false); return err }, map[string]roster.Code{
+			"password": "not_verified", "refresh": "not_verified", "app-issued": "not_verified",
+		}},
+		{"with a closed password", func(id roster.ID) error {
+			for range 100 {
+				if err := w.RecordLoginFailure(ctx, "", "nobody", &id, roster.FailedPassword); err != nil {
+					return err
+				}
+			}
+			return nil
+		}, map[string]roster.Code{"password": "invalid_credentials", "reset": "invalid_token"}}, // a newer link was mailed
+	}
+}
+
+// ways are those there are. Each is tried by a user of its own, who has a password, a proven address and an unproven number.
+func (w *world) ways(t *testing.T) []way {
+	ignore := func(_ any, err error) error { return err }
+	// sent asks for a message, and returns what uses the token or the code in it.
+	sent := func(ask func(ctx context.Context, u *Person) error, use func(ctx context.Context, u *Person, secret roster.Secret) error) func(*testing.T, *Person) func() error {
+		return func(t *testing.T, u *Person) func() error {
+			w.post(t)
+			if err := ask(t.Context(), u); err != nil {
+				t.Fatal(err)
+			}
+			for _, m := range w.post(t) {
+				if secret := cmp.Or(m.Token, m.Code); secret != "" && m.Kind != notify.EmailChangeOld && m.Kind != notify.PhoneChangeOld {
+					return func() error { return use(t.Context(), u, secret) }
+				}
+			}
+			t.Fatal("no secret was sent")
+			return nil
+		}
+	}
+	held := func(use func(ctx context.Context, pair roster.TokenPair) error) func(*testing.T, *Person) func() error {
+		return func(t *testing.T, u *Person) func() error {
+			pair := w.issue(t, u.ID)
+			return func() error { return use(t.Context(), pair) }
+		}
+	}
+	now := func(try func(ctx context.Context, u *Person) error) func(*testing.T, *Person) func() error {
+		return func(t *testing.T, u *Person) func() error { return func() error { return try(t.Context(), u) } }
+	}
+	return []way{
+		{"password", now(func(_ context.Context, u *Person) error { return w.enters(*u.Username) })},
+		{"refresh", held(func(ctx context.Context, pair roster.TokenPair) error {
+			return ignore(w.Refresh(ctx, pair.RefreshToken))
+		})},
+		{"access", held(func(ctx context.Context, pair roster.TokenPair) error {
+			return ignore(w.VerifyToken(ctx, pair.AccessToken))
+		})},
+		{"reset", sent(func(ctx context.Context, u *Person) error { return w.RequestPasswordReset(ctx, *u.Username) },
+			func(ctx context.Context, _ *Person, token roster.Secret) error {
+				return ignore(w.ResetPassword(ctx, token, passphrase))
+			})},
+		{"first password", sent(func(ctx context.Context, u *Person) error {
+			w.exec(t, "DELETE FROM roster_passwords WHERE user_id = $1", u.ID)
+			return w.RequestPasswordSet(ctx, u.ID)
+		}, func(ctx context.Context, _ *Person, token roster.Secret) error {
+			return ignore(w.SetFirstPassword(ctx, token, passphrase))
+		})},
+		{"confirmation", sent(func(ctx context.Context, u *Person) error {
+			return errors.Join(ignore(w.SetEmailConfirmed(ctx, u.ID, false)), w.RequestEmailConfirmation(ctx, u.ID))
+		}, func(ctx context.Context, _ *Person, token roster.Secret) error {
+			return ignore(w.ConfirmEmail(ctx, token))
+		})},
+		{"code to confirm", sent(func(ctx context.Context, u *Person) error { return w.SendPhoneCode(ctx, u.ID, roster.CodeVerify) },
+			func(ctx context.Context, u *Person, code roster.Secret) error {
+				return ignore(w.CheckPhoneCode(ctx, u.ID, roster.CodeVerify, code))
+			})},
+		{"code to reset", sent(func(ctx context.Context, u *Person) error { return w.SendEmailCode(ctx, u.ID, roster.CodeReset) },
+			func(ctx context.Context, u *Person, code roster.Secret) error {
+				return ignore(w.CheckEmailCode(ctx, u.ID, roster.CodeReset, code))
+			})},
+		{"change of e-mail", sent(func(ctx context.Context, u *Person) error {
+			return w.RequestEmailChange(ctx, u.ID, new("new-"+*u.Email))
+		}, func(ctx context.Context, _ *Person, token roster.Secret) error {
+			return ignore(w.ConfirmEmailChange(ctx, token))
+		})},
+		{"change of phone", sent(func(ctx context.Context, u *Person) error {
+			return w.RequestPhoneChange(ctx, u.ID, new(strings.Replace(*u.Phone, "+1202", "+1212", 1)))
+		}, func(ctx context.Context, u *Person, code roster.Secret) error {
+			return ignore(w.ConfirmPhoneChange(ctx, u.ID, code))
+		})},
+		{"app-issued", now(func(ctx context.Context, u *Person) error {
+			return ignore(w.IssueTokens(ctx, u.ID, roster.IssueOptions{}))
+		})},
+		{"administrator", now(func(ctx context.Context, u *Person) error {
+			return w.Authorize(roster.WithActor(ctx, roster.Actor{Kind: roster.ActorAdmin, ID: u.ID}), "users:read")
+		})},
+	}
+}
+
+// MGMT-1, MGMT-2, MGMT-3, MGMT-10, SEC-33, case 24: each state on each path, and nothing that is tried lifts a state.
+func TestSEC_33_StatePath(t *testing.T) {
+	inEach(t, func(t *testing.T, w *world) {
+		n := 0
+		for _, s := range w.states(t) {
+			for _, x := range w.ways(t) {
+				t.Run(s.name+", "+x.name, func(t *testing.T) {
+					n++
+					name := fmt.Sprintf("user%d", n)
+					u := w.add(t, person(name, name+"@example.com", fmt.Sprintf("+1202555%04d", 1000+n)), roster.WithPassword(passphrase),
+						roster.WithEmailVerified(), roster.WithPermissions("users:read"))
+					try := x.prepare(t, u)
+					if err := s.enter(u.ID); err != nil {
+						t.Fatal(err)
+					}
+					same(t, s.refusals[x.name], codeOf(try()))
+					if s.refusals[x.name] != "" && try() == nil {
+						t.Error("passes the second time")
+					}
+				})
+			}
+		}
+	}, func(cfg *usersrepo.Config) {
+		cfg.Account.RequireConfirmed = true
+		cfg.Protection.Identifier.Off, cfg.Protection.Pair.Off, cfg.Protection.Mails.Off = true, true, true
+	})
+}
