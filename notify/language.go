@@ -16,7 +16,10 @@ type languages struct {
 	matcher language.Matcher
 }
 
-func newLanguages(names []string) languages {
+// matchers makes equal languages once: those of most kinds are the same.
+type matchers map[string]languages
+
+func (m matchers) of(names []string) languages {
 	slices.SortFunc(names, func(a, b string) int {
 		if (a == english) != (b == english) {
 			if a == english {
@@ -27,11 +30,16 @@ func newLanguages(names []string) languages {
 		return cmp.Compare(a, b)
 	})
 	names = slices.Compact(names)
+	key := strings.Join(names, ",")
+	if known, ok := m[key]; ok {
+		return known
+	}
 	tags := make([]language.Tag, len(names))
 	for i, name := range names {
 		tags[i] = language.Make(name)
 	}
-	return languages{names: names, matcher: language.NewMatcher(tags)}
+	m[key] = languages{names: names, matcher: language.NewMatcher(tags)}
+	return m[key]
 }
 
 // maxPreferences bounds how much of a header is read.

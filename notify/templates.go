@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 //go:embed templates
@@ -39,7 +40,9 @@ type medium struct {
 // kind is the messages of a kind by language.
 type kind struct {
 	languages languages
-	texts     map[string]texts
+	// texts are parsed when the first message needs them, and kept: all of them together are most of what a garbage
+	// collector would have to look at, and a process sends a few kinds in a language or two.
+	texts map[string]func() (texts, error)
 }
 
 // texts is one message in one language.
@@ -69,15 +72,17 @@ func NewTemplates(overrides fs.FS, sample Data) (*Templates, error) {
 		return nil, fmt.Errorf("notify: templates: %w", err)
 	}
 	t := &Templates{kinds: map[medium]kind{}}
+	matchers := matchers{}
 	var all []string
 	var faults []error
 	for _, name := range Kinds() {
 		for _, channel := range traitsOf[name].channels {
-			k := kind{languages: newLanguages(files.languages(name, channel)), texts: map[string]texts{}}
+			k := kind{languages: matchers.of(files.languages(name, channel)), texts: map[string]func() (texts, error){}}
 			for _, language := range k.languages.names {
-				parsed, err := files.parse(name, channel, language)
+				parse := func() (texts, error) { return files.parse(name, channel, language) }
+				k.texts[language] = sync.OnceValues(parse)
+				parsed, err := parse()
 				if err == nil {
-					k.texts[language] = parsed
 					err = parsed.try(name, sample)
 				}
 				faults = append(faults, err)
@@ -86,7 +91,7 @@ func NewTemplates(overrides fs.FS, sample Data) (*Templates, error) {
 			all = append(all, k.languages.names...)
 		}
 	}
-	t.languages = newLanguages(all)
+	t.languages = matchers.of(all)
 	if err := joinOnce(faults); err != nil {
 		return nil, fmt.Errorf("notify: templates: %w", err)
 	}
@@ -131,7 +136,10 @@ func (t *Templates) render(of medium, language string, data Data) (subject, text
 		return "", "", "", "", Permanent(fmt.Errorf("notify: render: no kind %q goes by %s", of.kind, of.channel))
 	}
 	used = k.languages.match([]string{language})
-	subject, text, html, err = k.texts[used].render(data.view(of.kind))
+	parsed, err := k.texts[used]()
+	if err == nil {
+		subject, text, html, err = parsed.render(data.view(of.kind))
+	}
 	if err != nil {
 		return "", "", "", "", Permanent(fmt.Errorf("notify: render: %w", err))
 	}
