@@ -401,8 +401,8 @@ func TestResendEmailConfirmation(t *testing.T) {
 		for _, address := range []string{"anna@example.com", "ANNA@example.com", "Anna@Example.com", "berta@example.com", "nobody@example.com"} {
 			same(t, nil, w.ResendEmailConfirmation(ctx, address))
 		}
-		same(t, []string{"email_confirm to anna@example.com"}, w.posted(t)) // the third was over the quota, the first was replaced
-		same(t, 4, w.rows(t, "roster_messages WHERE state = 'cancelled'"))  // MAIL-8: three of nothing, and the first
+		same(t, []string{"email_confirm_again to anna@example.com"}, w.posted(t)) // the third was over the quota, the first was replaced
+		same(t, 4, w.rows(t, "roster_messages WHERE state = 'cancelled'"))        // MAIL-8: three of nothing, and the first
 		refused(t, w.ResendEmailConfirmation(ctx, "nobody"), roster.ErrValidationFailed, "email:invalid")
 		fault := errors.New("no")
 		defer w.On.Message.Before(func(context.Context, *callbacks.Message[*Person]) error { return fault })()

@@ -52,7 +52,7 @@ func TestHTTPConfirmResend(t *testing.T) {
 			bodies = append(bodies, string(a.body))
 		}
 		same(t, []string{`{"status":"accepted"}`, `{"status":"accepted"}`, `{"status":"accepted"}`}, bodies)
-		same(t, []string{"email_confirm to anna@example.com"}, s.posted(t))
+		same(t, []string{"email_confirm_again to anna@example.com"}, s.posted(t))
 		s.do(t, "POST /api/confirm/resend", fields{"email": "nobody"}).fails(t, 422, "validation_failed", "email:invalid")
 		s.do(t, "POST /api/confirm/resend", fields{}).fails(t, 422, "validation_failed", "email:required")
 	})

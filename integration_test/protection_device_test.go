@@ -212,6 +212,28 @@ func TestClosedPassword(t *testing.T) {
 	}, func(cfg *usersrepo.Config) { cfg.Phone.DefaultRegion = "US" })
 }
 
+// MAIL-35: an owner is told of a lock-out, where the program wants it; the one who tries learns nothing by it.
+func TestLockedOutNotice(t *testing.T) {
+	inEach(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		w.add(t, person("bob", "bob@x.org", ""), roster.WithPassword(secret), roster.WithEmailVerified())
+		w.add(t, person("eve", "eve@x.org", ""), roster.WithPassword(secret))
+		written := func(login string) (rows int) {
+			before := w.rows(t, "roster_messages")
+			for i := range 5 {
+				same(t, wrong, w.attempt(ctx, fmt.Sprintf("192.0.2.%d", i), login, "wrong"))
+			}
+			same(t, throttled, w.attempt(ctx, "192.0.2.99", login, "wrong"))
+			return w.rows(t, "roster_messages") - before
+		}
+		same(t, []int{1, 1, 1}, []int{written("bob"), written("eve"), written("nobody")})
+		same(t, []string{"locked_out to bob@x.org"}, w.posted(t))
+	}, func(cfg *usersrepo.Config) {
+		cfg.Notify.On = []string{"locked_out"}
+		cfg.Protection.Identifier.Max = 5
+	})
+}
+
 // PROT-41 to PROT-43, HOOK-40, HOOK-64, case 22 and 24: what is locked, told once, listed and cleared.
 func TestLockouts(t *testing.T) {
 	inEach(t, func(t *testing.T, w *world) {

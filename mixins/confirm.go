@@ -6,6 +6,7 @@ import (
 
 	"github.com/roster-go/roster"
 	"github.com/roster-go/roster/callbacks"
+	"github.com/roster-go/roster/notify"
 	"github.com/roster-go/roster/store"
 )
 
@@ -312,6 +313,6 @@ func (m Confirm[U]) ResendEmailConfirmation(ctx context.Context, address string)
 		if u.Base().EmailVerifiedAt != nil {
 			return errNothingToSend
 		}
-		return c.mailLink(ctx, u, confirmEmailLink)
+		return c.mailLink(ctx, u, confirmEmailLink.as(notify.EmailConfirmAgain))
 	})
 }

@@ -89,6 +89,12 @@ type linkTo struct {
 	vars      map[string]any
 }
 
+// as is the same link in a message of another kind.
+func (k linkKind) as(message string) linkKind {
+	k.message = message
+	return k
+}
+
 // mailLink mails a new link to a user's e-mail address; older ones of its purpose are void.
 func (c *Core[U]) mailLink(ctx context.Context, u U, kind linkKind) error {
 	b := u.Base()

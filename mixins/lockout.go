@@ -55,10 +55,38 @@ func (c *Core[U]) noteLockout(ctx context.Context, l lane, count cache.Count, su
 		Since: now, Until: new(now.Add(count.Wait)),
 	}
 	written, err := c.Store.PutLockout(ctx, x, begins)
-	if err == nil && written && begins {
-		c.tellLockout(ctx, x)
+	if err != nil || !written || !begins {
+		return err
 	}
-	return err
+	c.tellLockout(ctx, x)
+	if x.Kind != roster.LockoutIdentifier || !c.Settings.Notify.enabled(notify.LockedOut) {
+		return nil
+	}
+	return c.mailLockedOut(ctx, id)
+}
+
+// mailLockedOut tells the owner of an account that log-ins with its name have to wait. For a name that nobody has the
+// same is written: the one who tries is not to learn it.
+func (c *Core[U]) mailLockedOut(ctx context.Context, id *roster.ID) error {
+	return c.Store.Transact(ctx, func(ctx context.Context) error {
+		owner := roster.NewID()
+		if id != nil {
+			owner = *id
+		}
+		u, err := c.lock(ctx, owner)
+		switch {
+		case errors.Is(err, roster.ErrNotFound):
+			return c.queueNothing(ctx)
+		case err != nil:
+			return err
+		case u.Base().Deleted() || c.shutOut(u.Base()):
+			return c.queueNothing(ctx)
+		}
+		if _, _, reachable := c.provenContact(u); !reachable {
+			return c.queueNothing(ctx)
+		}
+		return c.notice(ctx, u, notify.LockedOut, nil)
+	})
 }
 
 // tellLockout runs the hooks of a lockout apart from the transaction in ctx. What they do changes nothing of it.
