@@ -192,7 +192,7 @@ type reply struct {
 	body   []byte
 }
 
-func (a reply) String() string { return fmt.Sprintf("%s: %d %s", a.what, a.status, a.body) }
+func (a reply) String() string { return fmt.Sprintf("%s: %d %.2000s", a.what, a.status, a.body) }
 
 // into reads the body.
 func (a reply) into(t testing.TB, dest any) {

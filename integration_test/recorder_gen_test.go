@@ -5,6 +5,7 @@ package integration_test
 import (
 	"context"
 	"encoding/json"
+	"iter"
 	"time"
 
 	"github.com/roster-go/roster"
@@ -418,6 +419,11 @@ func (r *recorder[U]) SetSuperuser(ctx context.Context, id roster.ID, superuser 
 func (r *recorder[U]) ListAudit(ctx context.Context, query roster.AuditQuery) (roster.Page[roster.AuditEntry], error) {
 	r.calls.note("ListAudit")
 	return r.UsersRepo.ListAudit(ctx, query)
+}
+
+func (r *recorder[U]) ExportAudit(ctx context.Context, query roster.AuditQuery) iter.Seq2[roster.AuditEntry, error] {
+	r.calls.note("ExportAudit")
+	return r.UsersRepo.ExportAudit(ctx, query)
 }
 
 func (r *recorder[U]) Register(ctx context.Context, user U, password roster.Secret, options ...roster.RegisterOption) (U, *roster.TokenPair, error) {

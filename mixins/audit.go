@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"iter"
 	"log/slog"
 	"maps"
 	"reflect"
@@ -44,7 +45,8 @@ var actions = map[string]string{
 	"Get": "user.read", "GetByEmail": "user.read", "GetByUsername": "user.read", "GetByPhone": "user.read",
 	"GetByLogin": "user.read", "GetBySocial": "user.read", "GetStanding": "user.read", "GetPermissions": "permissions.read",
 	"Search": "user.search", "Count": "user.search", "GetBlacklist": "blacklist.read", "ListAudit": "audit.read",
-	"Create": "user.create", "Update": "user.update", "UpdateAccount": "user.update", "UpdateLastLogin": "user.update",
+	"ExportAudit": "audit.export",
+	"Create":      "user.create", "Update": "user.update", "UpdateAccount": "user.update", "UpdateLastLogin": "user.update",
 	"Delete": "user.delete", "Restore": "user.restore", "LinkSocial": "social.link", "UnlinkSocial": "social.unlink",
 	"ListSocial": "social.read", "ListSessions": "session.read", "RevokeSession": "session.revoke",
 	"RevokeSessions": "session.revoke", "RevokeOtherSessions": "session.revoke", "CheckPassword": "password.check",
@@ -315,28 +317,20 @@ func (m Management[U]) ListAudit(ctx context.Context, query roster.AuditQuery) (
 	if err != nil {
 		return page, err
 	}
-	actor := roster.ActorFrom(ctx)
-	if _, err := c.judge(ctx, roster.PermissionReadAudit, roster.ID{}); err != nil {
+	q, err := c.auditQuery(ctx, query)
+	if err != nil {
 		return page, err
 	}
 	limit, err := pageLimit(query.Limit)
 	if err != nil {
 		return page, err
 	}
-	for _, text := range []string{query.Action, string(query.Result), query.IP, query.Request} {
-		if !storable(text) {
-			return page, roster.ErrValidationFailed.WithFields(roster.FieldError{Code: roster.Invalid})
-		}
-	}
-	q := store.AuditQuery{
-		Actor: query.Actor, Subject: query.Subject, Session: query.Session, Action: query.Action, Result: string(query.Result),
-		IP: query.IP, RequestID: query.Request, Since: query.Since, Before: query.Before, Limit: limit + 1,
-	}
 	cursor := query.Cursor
 	query.Cursor, query.Limit = "", 0
 	if q.After, err = c.openMark("audit", cursor, query); err != nil {
 		return page, err
 	}
+	q.Limit = limit + 1
 	rows, err := c.Store.ListAudit(ctx, q)
 	if err != nil {
 		return page, err
@@ -345,14 +339,76 @@ func (m Management[U]) ListAudit(ctx context.Context, query roster.AuditQuery) (
 		page.Items = append(page.Items, auditEntry(e))
 	}
 	if len(rows) > limit {
-		last := rows[limit-1]
-		page.Next = c.sealMark("audit", store.Mark{At: last.HappenedAt, ID: last.ID}, query)
+		page.Next = c.sealMark("audit", *markOf(rows[limit-1]), query)
 	}
-	if !actor.Trusted() {
-		err = c.recordRead(ctx, nil, nil, nil)
-	}
-	return page, err
+	return page, c.recordAuditRead(ctx)
 }
+
+// ExportAudit implements ManagementOps.
+func (m Management[U]) ExportAudit(ctx context.Context, query roster.AuditQuery) iter.Seq2[roster.AuditEntry, error] {
+	return func(yield func(roster.AuditEntry, error) bool) {
+		if err := m.exportAudit(ctx, query, func(e roster.AuditEntry) bool { return yield(e, nil) }); err != nil {
+			yield(roster.AuditEntry{}, err)
+		}
+	}
+}
+
+func (m Management[U]) exportAudit(ctx context.Context, query roster.AuditQuery, yield func(roster.AuditEntry) bool) error {
+	c := m.core
+	ctx, err := c.enter(ctx, "ExportAudit")
+	if err != nil {
+		return err
+	}
+	q, err := c.auditQuery(ctx, query)
+	if err != nil {
+		return err
+	}
+	if err := c.recordAuditRead(ctx); err != nil {
+		return err
+	}
+	q.Limit = maxLimit
+	for {
+		rows, err := c.Store.ListAudit(ctx, q)
+		if err != nil {
+			return err
+		}
+		for _, e := range rows {
+			if !yield(auditEntry(e)) {
+				return nil
+			}
+		}
+		if len(rows) < q.Limit {
+			return nil
+		}
+		q.After = markOf(rows[len(rows)-1])
+	}
+}
+
+// auditQuery judges who asks for the audit trail, and what for.
+func (c *Core[U]) auditQuery(ctx context.Context, query roster.AuditQuery) (store.AuditQuery, error) {
+	if _, err := c.judge(ctx, roster.PermissionReadAudit, roster.ID{}); err != nil {
+		return store.AuditQuery{}, err
+	}
+	for _, text := range []string{query.Action, string(query.Result), query.IP, query.Request} {
+		if !storable(text) {
+			return store.AuditQuery{}, roster.ErrValidationFailed.WithFields(roster.FieldError{Code: roster.Invalid})
+		}
+	}
+	return store.AuditQuery{
+		Actor: query.Actor, Subject: query.Subject, Session: query.Session, Action: query.Action, Result: string(query.Result),
+		IP: query.IP, RequestID: query.Request, Since: query.Since, Before: query.Before,
+	}, nil
+}
+
+// recordAuditRead writes to the audit trail that somebody reads it.
+func (c *Core[U]) recordAuditRead(ctx context.Context) error {
+	if roster.ActorFrom(ctx).Trusted() {
+		return nil
+	}
+	return c.recordRead(ctx, nil, nil, nil)
+}
+
+func markOf(e store.AuditEntry) *store.Mark { return &store.Mark{At: e.HappenedAt, ID: e.ID} }
 
 func auditEntry(e store.AuditEntry) roster.AuditEntry {
 	x := roster.AuditEntry{

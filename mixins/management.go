@@ -3,6 +3,7 @@ package mixins
 import (
 	"context"
 	"errors"
+	"iter"
 
 	"github.com/roster-go/roster"
 	"github.com/roster-go/roster/store"
@@ -82,6 +83,10 @@ type ManagementOps[U roster.Model] interface {
 
 	// ListAudit returns a page of the audit trail, newest first. It needs audit:read.
 	ListAudit(ctx context.Context, query roster.AuditQuery) (roster.Page[roster.AuditEntry], error)
+
+	// ExportAudit returns all entries that query selects, newest first, whatever its Limit and Cursor say. It reads them
+	// as they are asked for, and ends with the first error. It needs audit:read.
+	ExportAudit(ctx context.Context, query roster.AuditQuery) iter.Seq2[roster.AuditEntry, error]
 }
 
 // Authorize implements ManagementOps.

@@ -22,8 +22,8 @@ type accountRepo[U roster.Model] interface {
 func accountEndpoints[U roster.Model](repo accountRepo[U], v *view[U]) []endpoint {
 	a := account[U]{repo, v}
 	return []endpoint{
-		{name: "register", method: http.MethodPost, path: "/register", auth: AuthNone, handle: a.register},
-		{name: "login", method: http.MethodPost, path: "/login", auth: AuthNone, handle: a.login},
+		{name: "register", method: http.MethodPost, path: "/register", auth: AuthNone, neutral: true, handle: a.register},
+		{name: "login", method: http.MethodPost, path: "/login", auth: AuthNone, neutral: true, handle: a.login},
 		{name: "logout", method: http.MethodPost, path: "/logout", auth: AuthNone, handle: a.logout},
 		{name: "me", method: http.MethodGet, path: "/me", auth: AuthSession, handle: a.me},
 		{name: "me_update", method: http.MethodPatch, path: "/me", auth: AuthSession, handle: a.update},

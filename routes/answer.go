@@ -16,11 +16,13 @@ import (
 	"github.com/roster-go/roster"
 )
 
-// answer is what a handler gives back. A nil body is none at all; a json.RawMessage is sent as it is.
+// answer is what a handler gives back. A nil body is none at all; a json.RawMessage is sent as it is. stream, where it is
+// set, writes the body in its place, however long it is.
 type answer struct {
 	status int
 	body   any
 	header map[string]string
+	stream stream
 }
 
 func ok(body any) (answer, error) { return answer{status: http.StatusOK, body: body}, nil }
@@ -44,7 +46,7 @@ func document(r *request, contentType, cache string, content []byte) (answer, er
 	if hasTag(r.Request, tag) {
 		return answer{status: http.StatusNotModified, header: map[string]string{"Cache-Control": cache, "ETag": tag}}, nil
 	}
-	return answer{http.StatusOK, json.RawMessage(content), map[string]string{
+	return answer{status: http.StatusOK, body: json.RawMessage(content), header: map[string]string{
 		"Cache-Control": cache, "ETag": tag, echo.HeaderContentType: contentType,
 	}}, nil
 }
@@ -61,8 +63,11 @@ func setHeaders(h http.Header, requestID string) {
 	}
 }
 
-// send writes an answer. Only what cannot be encoded is an error.
-func send(c echo.Context, a answer) error {
+// send writes an answer. It is an error when none could be made: then nothing is sent yet.
+func (s *server) send(c echo.Context, a answer) error {
+	if a.stream != nil {
+		return s.sendStream(c, a)
+	}
 	body, isRaw := a.body.(json.RawMessage)
 	if !isRaw && a.body != nil {
 		var err error

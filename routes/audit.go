@@ -3,6 +3,7 @@ package routes
 import (
 	"context"
 	"encoding/json"
+	"iter"
 	"net/http"
 
 	"github.com/roster-go/roster"
@@ -11,6 +12,7 @@ import (
 // auditRepo is what the endpoint of the audit trail calls.
 type auditRepo interface {
 	ListAudit(ctx context.Context, query roster.AuditQuery) (roster.Page[roster.AuditEntry], error)
+	ExportAudit(ctx context.Context, query roster.AuditQuery) iter.Seq2[roster.AuditEntry, error]
 }
 
 // auditEndpoints is ADMIN-42.
@@ -47,7 +49,8 @@ type auditActorView struct {
 }
 
 func (x audit) list(ctx context.Context, r *request) (answer, error) {
-	p, err := parametersOf(r, "actor", "subject", "action", "result", "ip", "session_id", "request_id", "at.gte", "at.lt", "limit", "cursor")
+	p, err := parametersOf(r, "actor", "subject", "action", "result", "ip", "session_id", "request_id", "at.gte", "at.lt",
+		"limit", "cursor", "format")
 	if err != nil {
 		return answer{}, err
 	}
@@ -56,8 +59,23 @@ func (x audit) list(ctx context.Context, r *request) (answer, error) {
 		Result: roster.AuditResult(p.text("result")), IP: p.text("ip"), Request: p.text("request_id"),
 		Since: p.moment("at.gte"), Before: p.moment("at.lt"), Limit: p.limit(), Cursor: p.text("cursor"),
 	}
+	export := p.exportFormat()
 	if err := p.faults.Err(); err != nil {
 		return answer{}, err
+	}
+	if export != "" {
+		return export.answer("audit", auditColumns, func(ctx context.Context, each func(line any, cells []string) error) error {
+			for e, err := range x.repo.ExportAudit(ctx, q) {
+				if err != nil {
+					return err
+				}
+				v := auditViewOf(e)
+				if err := each(v, v.cells()); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
 	}
 	page, err := x.repo.ListAudit(ctx, q)
 	if err != nil {
@@ -65,11 +83,34 @@ func (x audit) list(ctx context.Context, r *request) (answer, error) {
 	}
 	items := make([]auditView, len(page.Items))
 	for i, e := range page.Items {
-		items[i] = auditView{
-			ID: e.ID.String(), At: stamp(e.At), Actor: auditActorView{idText(e.Actor.ID), e.Actor.Kind, idText(e.Actor.OnBehalf)},
-			Action: e.Action, SubjectID: idText(e.Subject), Result: e.Result, Code: string(e.Code), Changes: e.Changes, Reason: e.Reason,
-			IP: e.IP, UserAgent: e.Agent, SessionID: idText(e.Session), RequestID: e.Request,
-		}
+		items[i] = auditViewOf(e)
 	}
 	return listOf(items, page.Next)
+}
+
+func auditViewOf(e roster.AuditEntry) auditView {
+	return auditView{
+		ID: e.ID.String(), At: stamp(e.At), Actor: auditActorView{idText(e.Actor.ID), e.Actor.Kind, idText(e.Actor.OnBehalf)},
+		Action: e.Action, SubjectID: idText(e.Subject), Result: e.Result, Code: string(e.Code), Changes: e.Changes, Reason: e.Reason,
+		IP: e.IP, UserAgent: e.Agent, SessionID: idText(e.Session), RequestID: e.Request,
+	}
+}
+
+var auditColumns = []string{
+	"id", "at", "actor_id", "actor_kind", "on_behalf", "action", "subject_id", "result", "code", "changes", "reason", "ip",
+	"user_agent", "session_id", "request_id",
+}
+
+// cells are the values of auditColumns.
+func (v auditView) cells() []string {
+	text := func(s *string) string {
+		if s == nil {
+			return ""
+		}
+		return *s
+	}
+	return []string{
+		v.ID, v.At, text(v.Actor.ID), string(v.Actor.Kind), text(v.Actor.OnBehalf), v.Action, text(v.SubjectID), string(v.Result),
+		v.Code, string(v.Changes), v.Reason, v.IP, v.UserAgent, text(v.SessionID), v.RequestID,
+	}
 }

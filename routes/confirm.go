@@ -27,7 +27,7 @@ func confirmEndpoints[U roster.Model](repo confirmRepo[U], v *view[U]) []endpoin
 		{name: "confirmations", method: http.MethodGet, path: "/me/confirmations", auth: AuthSession, handle: c.state},
 		{name: "email_confirm_request", method: http.MethodPost, path: "/me/email/confirm", auth: AuthSession, handle: own(repo.RequestEmailConfirmation)},
 		{name: "phone_confirm_request", method: http.MethodPost, path: "/me/phone/confirm", auth: AuthSession, handle: own(repo.RequestPhoneConfirmation)},
-		{name: "confirm_resend", method: http.MethodPost, path: "/confirm/resend", auth: AuthNone, handle: c.resend},
+		{name: "confirm_resend", method: http.MethodPost, path: "/confirm/resend", auth: AuthNone, neutral: true, handle: c.resend},
 		{name: "email_confirm", method: http.MethodPost, path: "/confirm/email", auth: AuthNone, mailed: true, handle: c.email},
 		{name: "phone_confirm", method: http.MethodPost, path: "/me/phone/confirm/check", auth: AuthSession, handle: c.phone},
 	}

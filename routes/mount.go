@@ -74,6 +74,7 @@ type endpoint struct {
 	orPassword bool // or the right password in the body, which the handler asks for
 	reasoned   bool // it asks for a reason where Config.RequireReason says so
 	query      bool // it takes parameters in the URL
+	neutral    bool // its answer, and when that comes, is not to tell whether an account exists
 	// mailed says that the token in the body came by mail: a wrong one is a fault of the request, not of a session.
 	mailed bool
 	handle handler
@@ -142,6 +143,8 @@ func check(table []endpoint, cfg Config, on place) error {
 	}
 	fault(cfg.MaxBody < 0, "config.MaxBody is %d: want 0 or more bytes", cfg.MaxBody)
 	fault(cfg.Timeout < 0, "config.Timeout is %s: want 0 or more", cfg.Timeout)
+	fault(cfg.MinDuration < 0 || cfg.MinDuration >= cfg.Timeout, "config.MinDuration is %s: want 0 or more, and less than Timeout (%s)",
+		cfg.MinDuration, cfg.Timeout)
 	fault(strings.ContainsFunc(cfg.Realm, func(r rune) bool { return r < ' ' || r > '~' || r == '"' || r == '\\' }),
 		"config.Realm is %q: want ASCII that can be quoted as it is", cfg.Realm)
 	if _, err := parseNetworks(cfg.AllowIPs); err != nil {

@@ -24,7 +24,7 @@ func passwordEndpoints[U roster.Model](repo passwordRepo[U]) []endpoint {
 		{name: "password_status", method: http.MethodGet, path: "/me/password", auth: AuthSession, handle: p.status},
 		{name: "password_set", method: http.MethodPost, path: "/me/password", auth: AuthSession, fresh: true, handle: p.set},
 		{name: "password_change", method: http.MethodPut, path: "/me/password", auth: AuthSession, handle: p.change},
-		{name: "password_forgot", method: http.MethodPost, path: "/password/forgot", auth: AuthNone, handle: p.forgot},
+		{name: "password_forgot", method: http.MethodPost, path: "/password/forgot", auth: AuthNone, neutral: true, handle: p.forgot},
 		{name: "password_reset", method: http.MethodPost, path: "/password/reset", auth: AuthNone, mailed: true, handle: p.byToken(repo.ResetPassword)},
 		{name: "password_first", method: http.MethodPost, path: "/password/set", auth: AuthNone, mailed: true, handle: p.byToken(repo.SetFirstPassword)},
 	}

@@ -9,6 +9,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -93,14 +94,31 @@ func (s *server) rescue(c echo.Context, e endpoint, requestID string) {
 // endpoint runs an endpoint.
 func (s *server) endpoint(e endpoint) echo.HandlerFunc {
 	return func(c echo.Context) error {
+		notBefore := s.floor(e)
 		a, err := s.handle(c, e)
+		notBefore(c.Request().Context())
 		if err == nil {
-			err = send(c, a)
+			err = s.send(c, a)
 		}
 		if err != nil {
 			s.fail(c, e, err)
 		}
 		return nil
+	}
+}
+
+// floor returns a function that waits until an answer of e may go.
+func (s *server) floor(e endpoint) func(ctx context.Context) {
+	if !e.neutral || s.cfg.MinDuration == 0 {
+		return func(context.Context) {}
+	}
+	timer := time.NewTimer(s.cfg.MinDuration)
+	return func(ctx context.Context) {
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+		}
 	}
 }
 
@@ -130,7 +148,11 @@ func (s *server) handle(c echo.Context, e endpoint) (answer, error) {
 			return answer{}, err
 		}
 	}
-	return e.handle(ctx, r)
+	a, err := e.handle(ctx, r)
+	if a.stream != nil {
+		c.SetRequest(r.WithContext(ctx)) // the work goes on for the one who asks
+	}
+	return a, err
 }
 
 // hosted runs a handler of the program's own for those who may use the endpoint. Errors of operations are answered as
