@@ -1,5 +1,7 @@
 package roster
 
+import "time"
+
 // Stats are counters of one process since its start.
 type Stats struct {
 	// HookErrors are the errors, panics and late ends of hooks that no caller was told of.
@@ -8,4 +10,24 @@ type Stats struct {
 	MailConfigErrors int64
 	// CacheErrors are the calls that the cache did not answer, and that were counted in the database.
 	CacheErrors int64
+	// Messages are those of the outbox that this process has queued or tried to send, by kind and channel.
+	Messages []MessageStats
+}
+
+// MessageStats count the messages of a kind on a channel.
+type MessageStats struct {
+	Kind, Channel string
+	Queued        int64
+	Sent          int64
+	Retried       int64 // tries that failed and are made again
+	Dead          int64
+	// Sending is how long all tries took together, the failed ones too.
+	Sending time.Duration
+}
+
+// Backlog is what waits in the outbox.
+type Backlog struct {
+	Waiting int
+	// Oldest is when the oldest of them was queued; nil: nothing waits.
+	Oldest *time.Time
 }

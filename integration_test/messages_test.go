@@ -1,6 +1,7 @@
 package integration_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/url"
@@ -202,5 +203,37 @@ func TestMessagesToOneTarget(t *testing.T) {
 		same(t, 1, len(w.post(t)))
 	}, func(cfg *usersrepo.Config) {
 		cfg.Protection.Mails.Off, cfg.Protection.AskedMessages.Off, cfg.Protection.Target.Max = true, true, 3
+	})
+}
+
+// MAIL-27: how operators see what the outbox does.
+func TestMessageStats(t *testing.T) {
+	inEach(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		same(t, roster.Backlog{}, must(w.GetBacklog(ctx))(t))
+		u := w.add(t, person("anna", "anna@example.com", ""), roster.WithConfirmation())
+		since := w.Clock.Now()
+		w.Clock.Advance(time.Minute)
+		w.add(t, person("berta", "berta@example.com", ""), roster.WithConfirmation())
+		same(t, roster.Backlog{Waiting: 2, Oldest: &since}, must(w.GetBacklog(ctx))(t))
+		_ = w.InTx(ctx, func(ctx context.Context) error { // what is undone was not queued
+			_, err := w.Create(ctx, person("carla", "carla@example.com", ""), roster.WithConfirmation())
+			return errors.Join(err, errors.New("undo"))
+		})
+		w.Mailbox.Fail(1, errors.New("later"))
+		w.post(t)
+		w.Clock.Advance(time.Hour)
+		w.Mailbox.Fail(1, notify.Permanent(errors.New("never")))
+		w.post(t)
+		same(t, roster.Backlog{}, must(w.GetBacklog(ctx))(t))
+		got := w.Stats().Messages
+		if len(got) != 1 || got[0].Sending <= 0 {
+			t.Fatalf("%+v", got)
+		}
+		got[0].Sending = 0
+		same(t, []roster.MessageStats{{Kind: "email_confirm", Channel: "email", Queued: 2, Sent: 1, Retried: 1, Dead: 1}}, got)
+		clerk := roster.WithActor(ctx, roster.Actor{Kind: roster.ActorUser, ID: u.ID})
+		_, err := w.GetBacklog(clerk)
+		refused(t, err, roster.ErrForbidden)
 	})
 }

@@ -536,6 +536,11 @@ func (r *recorder[U]) Stats() roster.Stats {
 	return r.UsersRepo.Stats()
 }
 
+func (r *recorder[U]) GetBacklog(ctx context.Context) (roster.Backlog, error) {
+	r.calls.note("GetBacklog")
+	return r.UsersRepo.GetBacklog(ctx)
+}
+
 // witness is a program's type that has every hook: each hands its event to hear.
 type witness[U roster.Model] struct {
 	usersrepo.UsersRepo[U]

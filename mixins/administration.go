@@ -35,8 +35,11 @@ type AdministrationOps interface {
 	// by other programs. It returns how many users it changed.
 	Reindex(ctx context.Context) (int64, error)
 
-	// Stats returns the counters of this process.
+	// Stats returns the counters of this process, since the repo was initialised.
 	Stats() roster.Stats
+
+	// GetBacklog tells what waits in the outbox, of all processes together: how much, and since when.
+	GetBacklog(ctx context.Context) (roster.Backlog, error)
 }
 
 // Deliver implements AdministrationOps.
@@ -108,6 +111,19 @@ func (m Administration[U]) Stats() roster.Stats {
 	}
 	return roster.Stats{
 		HookErrors: m.core.hookErrors.Load(), MailConfigErrors: m.core.worker.ConfigErrors(),
-		CacheErrors: m.core.cacheErrors.Load(),
+		CacheErrors: m.core.cacheErrors.Load(), Messages: m.core.worker.Stats(),
 	}
+}
+
+// GetBacklog implements AdministrationOps.
+func (m Administration[U]) GetBacklog(ctx context.Context) (roster.Backlog, error) {
+	c := m.core
+	ctx, err := c.enter(ctx, "GetBacklog")
+	if err != nil {
+		return roster.Backlog{}, err
+	}
+	if !roster.ActorFrom(ctx).Trusted() {
+		return roster.Backlog{}, roster.ErrForbidden
+	}
+	return c.Store.GetBacklog(ctx)
 }

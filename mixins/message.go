@@ -192,7 +192,7 @@ func (c *Core[U]) queue(ctx context.Context, u U, m outgoing) error {
 		return err
 	}
 	c.Store.AfterCommit(ctx, func(context.Context) {
-		c.wake()
+		c.worker.Queued(m.kind, m.channel)
 	})
 	return nil
 }

@@ -73,23 +73,34 @@ func (w *Worker) deliver(ctx, trying context.Context, b *batch, m store.Message)
 		w.finish(trying, b, m, store.MessageDead, "no attempts are left")
 		return
 	}
+	elapsed := stopwatch()
 	t := w.try(trying, m)
+	took := elapsed()
 	failure, reason := Classify(t.err), describe(t.err, t.message)
 	if failure.Misconfigured {
 		w.configErrors.Add(1)
 	}
 	switch {
 	case t.err == nil:
+		w.metrics.tried(m, t.state(), took)
 		w.finish(trying, b, m, t.state(), "")
 	case failure.Permanent, m.Attempts >= w.cfg.MaxAttempts && trying.Err() == nil:
+		w.metrics.tried(m, store.MessageDead, took)
 		w.log(trying, slog.LevelError, store.MessageDead, m, reason, t.stack)
 		w.finish(trying, b, m, store.MessageDead, reason)
 	case trying.Err() != nil:
 		w.putBack(trying, b, m)
 	default:
+		w.metrics.tried(m, store.MessagePending, took)
 		w.log(trying, slog.LevelWarn, store.MessagePending, m, reason, nil)
 		w.retry(trying, b, m, wait(m.Attempts, failure.After), reason)
 	}
+}
+
+// stopwatch starts one: how long sending takes is of real time, not of the program's clock.
+func stopwatch() (elapsed func() time.Duration) {
+	start := time.Now()                                      //nolint:forbidigo // see above
+	return func() time.Duration { return time.Since(start) } //nolint:forbidigo // see above
 }
 
 // The outbox is told of results for at most outboxTimeout, also when the worker is to end.

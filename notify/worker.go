@@ -68,6 +68,7 @@ type Worker struct {
 	wake         chan struct{}
 	lanes        chan struct{} // holds one for each try that is running
 	configErrors atomic.Int64
+	metrics      metrics
 }
 
 // NewWorker checks cfg, all at once. It starts nothing.

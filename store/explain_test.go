@@ -397,6 +397,7 @@ func (c *crowded) requests(t *testing.T, ids []roster.ID) {
 		m.DedupeKey = nil
 		return c.QueueNothing(ctx, m)
 	})
+	run("GetBacklog", func(ctx context.Context, _ int) error { return ignore(c.GetBacklog(ctx)) })
 	run("ListMessages", func(ctx context.Context, i int) error {
 		return ignore(c.ListMessages(ctx, store.OutboxQuery{UserID: &ids[i], Limit: 20}))
 	})

@@ -180,6 +180,19 @@ func (s *Store) ListMessages(ctx context.Context, q OutboxQuery) ([]OutboxEntry,
 	return list, err
 }
 
+// GetBacklog tells what waits to be sent.
+func (s *Store) GetBacklog(ctx context.Context) (roster.Backlog, error) {
+	b := roster.Backlog{Oldest: new(time.Time)}
+	err := s.row(ctx, `
+		SELECT count(*) OVER (), created_at FROM {messages} WHERE state IN ('pending', 'sending')
+		ORDER BY created_at LIMIT 1`, nil, &b.Waiting, b.Oldest)
+	if errors.Is(err, roster.ErrNotFound) {
+		return roster.Backlog{}, nil
+	}
+	utc(b.Oldest)
+	return b, err
+}
+
 // ReviveMessage puts a dead message back that is still worth sending, by one statement of which one caller alone sees
 // the success, and reports it. A message that does not exist is roster.ErrNotFound.
 func (s *Store) ReviveMessage(ctx context.Context, id roster.ID, now time.Time) (bool, error) {
