@@ -35,8 +35,9 @@ type site struct {
 	url         string
 	client      *http.Client
 	user, admin *routes.Mounted
-	log         *serverLog // of the routes
+	log         *serverLog // of the routes and the repo
 	contracts   []contract
+	spoils      spoils
 }
 
 // onSites opens a site on SQLite and memory, and one on PostgreSQL and Redis.
@@ -48,17 +49,20 @@ func onSites(t *testing.T, test func(t *testing.T, s *site), settings ...func(*u
 
 func openSite(t testing.TB, db *sqlx.DB, web routes.Config, settings ...func(*usersrepo.Config)) *site {
 	t.Helper()
+	log := &serverLog{}
+	logger := slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	unlimited := func(cfg *usersrepo.Config) {
 		cfg.Protection.Source.Off, cfg.Protection.Registration.Off = true, true
 		cfg.Cache = sharedCache(t, db)
+		cfg.Logger = logger
 	}
 	s := &site{
-		world: found(t, db, append([]func(*usersrepo.Config){unlimited}, settings...)...), echo: echo.New(), log: &serverLog{},
+		world: found(t, db, append([]func(*usersrepo.Config){unlimited}, settings...)...), echo: echo.New(), log: log,
 	}
 	if web.Limits == nil {
 		web.Limits = map[string]int{"*": 0, "admin": 0, "admin_write": 0}
 	}
-	web.Logger = slog.New(slog.NewTextHandler(s.log, nil))
+	web.Logger = logger
 	s.echo.GET("/nothing/here", func(c echo.Context) error { return c.String(http.StatusOK, "the host's own") })
 	var err error
 	if s.user, err = routes.User(s.echo.Group("/api"), s.UsersRepo, web); err != nil {
@@ -68,6 +72,7 @@ func openSite(t testing.TB, db *sqlx.DB, web routes.Config, settings ...func(*us
 		t.Fatal(err)
 	}
 	s.serve(t, s.user, s.admin)
+	t.Cleanup(func() { s.spoils.search(t, s) })
 	return s
 }
 
@@ -161,6 +166,7 @@ func (s *site) do(t testing.TB, what string, body any, options ...option) reply 
 		t.Fatalf("%s: %v", what, err)
 	}
 	a := reply{what, response.StatusCode, response.Header, answer}
+	s.spoils.take(what, text, a)
 	for _, contract := range s.contracts {
 		contract.hold(t, c, text, a)
 	}

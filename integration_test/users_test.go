@@ -157,7 +157,7 @@ func (w *world) everything(t testing.TB) []string {
 		list = "SELECT name FROM sqlite_master WHERE type = 'table'"
 	}
 	var names []string
-	if err := w.DB.SelectContext(t.Context(), &names, list); err != nil {
+	if err := w.DB.SelectContext(context.WithoutCancel(t.Context()), &names, list); err != nil {
 		t.Fatal(err)
 	}
 	slices.Sort(names)
@@ -170,7 +170,7 @@ func (w *world) everything(t testing.TB) []string {
 
 func (w *world) table(t testing.TB, name string) []string {
 	t.Helper()
-	rows, err := w.DB.QueryxContext(t.Context(), "SELECT * FROM "+name)
+	rows, err := w.DB.QueryxContext(context.WithoutCancel(t.Context()), "SELECT * FROM "+name)
 	if err != nil {
 		t.Fatal(err)
 	}
