@@ -104,6 +104,24 @@ func TestAudit(t *testing.T) {
 			wantCode(t, w.Kick(ctx, ann.ID), "no_kick")
 			same(t, []string{"user.kick refused no_kick"}, w.audited(t, &since))
 		})
+		t.Run("ADMIN-12 writes the veto of a part of an update too", func(t *testing.T) {
+			veto := w.On.ContactChange.Before(rejecting[callbacks.ContactChange[*Person]]("domain_refused"))
+			_, err := w.Update(ctx, ann.ID, func(p *Person) error { p.Email = new("a@evil.example"); return nil })
+			veto()
+			wantCode(t, err, "domain_refused")
+			veto = w.On.UsernameChange.Before(rejecting[callbacks.UsernameChange[*Person]]("name_refused"))
+			_, err = w.Update(ctx, ann.ID, func(p *Person) error { p.Username = new("evil"); return nil })
+			veto()
+			wantCode(t, err, "name_refused")
+			same(t, []string{"user.update refused domain_refused", "user.update refused name_refused"}, w.audited(t, &since))
+		})
+		t.Run("ADMIN-12 writes what only the program may", func(t *testing.T) {
+			_, err := w.Deliver(ctx, 1)
+			refused(t, err, roster.ErrForbidden)
+			_, err = w.SetPasswordResetToken(ctx, ann.ID)
+			refused(t, err, roster.ErrForbidden)
+			same(t, []string{"Deliver refused forbidden", "password.request refused forbidden"}, w.audited(t, &since))
+		})
 		t.Run("ADMIN-79 keeps a keyed hash of what nobody has, not the text", func(t *testing.T) {
 			for _, login := range []string{"hunter2 typed here", "Hunter2 typed here"} {
 				_, _ = w.Login(t.Context(), roster.PasswordCredentials(login, "wrong"))

@@ -2,10 +2,13 @@ package integration_test
 
 import (
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/labstack/echo/v4"
 
 	"github.com/jmoiron/sqlx"
 
@@ -134,6 +137,23 @@ func TestHTTPAllowIPs(t *testing.T) {
 		same(t, want, s.do(t, "GET /admin/users", nil, root.token()).status)
 		same(t, http.StatusOK, s.do(t, "GET /api/me", nil, root.token()).status)
 	}
+	for networks, want := range map[string]int{"127.0.0.0/8": 200, "10.0.0.0/8": 403, "no network": 403} { // the program's own
+		s := openSite(t, rostertest.Open(t, rostertest.SQLite), routes.Config{})
+		s.echo.GET("/reports", func(c echo.Context) error { return c.String(http.StatusOK, "all") },
+			routes.RequirePermission(s.UsersRepo, "reports:read", routes.Config{AllowIPs: []string{networks}, Logger: slog.New(slog.DiscardHandler)}))
+		same(t, want, s.do(t, "GET /reports", nil, s.superuser(t, "root1").token()).status)
+	}
+}
+
+// HTTP-65, ADMIN-15: "*" is for what has no limit of its own, and lifts none of administrators.
+func TestHTTPLimitOfOthers(t *testing.T) {
+	t.Parallel()
+	s := openSite(t, rostertest.Open(t, rostertest.SQLite), routes.Config{Limits: map[string]int{"*": 7, "me": 5}})
+	got := map[string]int{}
+	for _, r := range append(s.user.Routes(), s.admin.Routes()...) {
+		got[r.Name] = r.Limit
+	}
+	same(t, []int{5, 7, 7, 600, 60}, []int{got["me"], got["register"], got["sessions"], got["users_list"], got["ban"]})
 }
 
 // PROT-5, PROT-38, PROT-44: settings that make no sense are told at Init.

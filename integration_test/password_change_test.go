@@ -272,6 +272,20 @@ func TestPasswordPolicy(t *testing.T) {
 	}, withoutLanes)
 }
 
+// PASS-25: whoever knows the breached passwords is down, and there is no rule of the program's that might hide it.
+func TestPASS_25_Down(t *testing.T) {
+	for closed, want := range map[bool]roster.Code{false: "", true: roster.CodeUnavailable} {
+		t.Run(fmt.Sprintf("closed %t", closed), func(t *testing.T) {
+			inEach(t, func(t *testing.T, w *world) {
+				_, _, err := w.Register(t.Context(), person("marion", "", ""), "the checker is down")
+				same(t, want, codeOf(err))
+			}, func(cfg *usersrepo.Config) {
+				cfg.Password.Breached, cfg.Password.BreachedFailClosed = breaches{}, closed
+			})
+		})
+	}
+}
+
 // breaches knows two passwords.
 type breaches struct{}
 

@@ -212,6 +212,20 @@ func TestClosedPassword(t *testing.T) {
 	}, func(cfg *usersrepo.Config) { cfg.Phone.DefaultRegion = "US" })
 }
 
+// PROT-27, SEC-73: no hook of messages decides what a hundredth failure answers, or keeps the password open.
+func TestClosedPasswordVeto(t *testing.T) {
+	inEach(t, func(t *testing.T, w *world) {
+		w.add(t, person("bob", "bob@x.org", ""), roster.WithPassword(secret), roster.WithEmailVerified())
+		defer w.On.Message.Before(rejecting[callbacks.Message[*Person]]("no_mail"))()
+		for range 100 {
+			same(t, wrong, w.attempt(t.Context(), "", "bob", "wrong"))
+		}
+		same(t, wrong, w.attempt(t.Context(), "", "bob", secret))
+		same(t, 1, w.rows(t, "roster_lockouts WHERE kind = 'account'"))
+		same(t, 0, w.rows(t, "roster_links"))
+	}, func(cfg *usersrepo.Config) { cfg.Protection.Identifier.Off, cfg.Protection.Pair.Off = true, true })
+}
+
 // MAIL-35: an owner is told of a lock-out, where the program wants it; the one who tries learns nothing by it.
 func TestLockedOutNotice(t *testing.T) {
 	inEach(t, func(t *testing.T, w *world) {

@@ -49,11 +49,14 @@ func (m Administration[U]) Deliver(ctx context.Context, most int) (notify.Delive
 	if err != nil {
 		return notify.Delivered{}, err
 	}
-	if !roster.ActorFrom(ctx).Trusted() {
-		return notify.Delivered{}, roster.ErrForbidden
+	if err := c.trustedOnly(ctx); err != nil {
+		return notify.Delivered{}, err
 	}
 	return c.worker.Deliver(ctx, most)
 }
+
+// keepLinks is how long links are kept after they have ended, for what is asked about them.
+const keepLinks = 7 * day
 
 // Clean implements AdministrationOps.
 func (m Administration[U]) Clean(ctx context.Context) (int64, error) {
@@ -62,12 +65,12 @@ func (m Administration[U]) Clean(ctx context.Context) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	if !roster.ActorFrom(ctx).Trusted() {
-		return 0, roster.ErrForbidden
+	if err := c.trustedOnly(ctx); err != nil {
+		return 0, err
 	}
 	return c.Store.Clean(ctx, c.now(), store.Keep{
-		Sessions: c.Settings.Session.Keep, Links: 7 * day, Messages: c.Settings.Notify.Keep, DeadMessages: c.Settings.Notify.KeepDead,
-		Audit: c.Settings.Audit.Keep,
+		Sessions: c.Settings.Session.Keep, Links: keepLinks, Messages: c.Settings.Notify.Keep, DeadMessages: c.Settings.Notify.KeepDead,
+		Audit: c.Settings.Audit.Keep, Changes: keepLinks + max(c.Settings.Confirm.RevertWindow, c.Settings.Confirm.ChangeTTL),
 	})
 }
 
@@ -78,8 +81,8 @@ func (m Administration[U]) Reindex(ctx context.Context) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	if !roster.ActorFrom(ctx).Trusted() {
-		return 0, roster.ErrForbidden
+	if err := c.trustedOnly(ctx); err != nil {
+		return 0, err
 	}
 	var changed int64
 	var last roster.ID
@@ -122,8 +125,8 @@ func (m Administration[U]) GetBacklog(ctx context.Context) (roster.Backlog, erro
 	if err != nil {
 		return roster.Backlog{}, err
 	}
-	if !roster.ActorFrom(ctx).Trusted() {
-		return roster.Backlog{}, roster.ErrForbidden
+	if err := c.trustedOnly(ctx); err != nil {
+		return roster.Backlog{}, err
 	}
 	return c.Store.GetBacklog(ctx)
 }

@@ -218,6 +218,14 @@ func (c *Core[U]) recordDeed(ctx context.Context, d deed) error {
 // recordVeto writes that a hook has refused, whatever becomes of the transaction of ctx.
 func (c *Core[U]) recordVeto(ctx context.Context, event any, veto error) {
 	d, ok := c.deedOf(ctx, event)
+	switch e := event.(type) { // what else would go with the update, which there is none of now
+	case *callbacks.UsernameChange[U]:
+		d, ok = deed{action: "user.update", subject: new(e.User.Base().ID)}, true
+	case *callbacks.ContactChange[U]:
+		if !ok {
+			d, ok = deed{action: "user.update", subject: new(e.User.Base().ID)}, true
+		}
+	}
 	if !ok || !d.concerns(roster.ActorFrom(ctx)) {
 		return
 	}
@@ -242,7 +250,10 @@ func (c *Core[U]) recordAside(ctx context.Context, d deed) {
 
 // forbidden refuses an actor, and writes that to the audit trail, whatever becomes of the transaction of ctx.
 func (c *Core[U]) forbidden(ctx context.Context, permission string, target roster.ID) *roster.Error {
-	d := deed{action: actionOf(ctx), result: roster.AuditRefused, code: roster.CodeForbidden, changes: map[string]any{"permission": permission}}
+	d := deed{action: actionOf(ctx), result: roster.AuditRefused, code: roster.CodeForbidden}
+	if permission != "" {
+		d.changes = map[string]any{"permission": permission}
+	}
 	if target != (roster.ID{}) {
 		d.subject = &target
 	}
@@ -267,7 +278,7 @@ func (c *Core[U]) entry(ctx context.Context, d deed) *store.AuditEntry {
 	a := roster.ActorFrom(ctx)
 	e := &store.AuditEntry{
 		ID: roster.NewID(), HappenedAt: c.now(), ActorKind: a.Kind, ActorID: given(a.ID), OnBehalf: given(a.OnBehalfOf),
-		Action: d.action, SubjectID: d.subject, Result: d.result, Code: string(d.code), Reason: present(clip(a.Reason)),
+		Action: d.action, SubjectID: d.subject, Result: d.result, Code: string(d.code), Reason: present(clipTo(a.Reason, roster.MaxReason)),
 		IP: present(clip(a.IP)), UserAgent: present(clip(a.UserAgent)), SessionID: given(a.SID), RequestID: present(clip(a.RequestID)),
 	}
 	if e.Result == "" {

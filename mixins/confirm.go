@@ -270,7 +270,7 @@ func (c *Core[U]) setConfirmed(ctx context.Context, id roster.ID, k contact, con
 		case (*k.provenAt(b) != nil) == confirmed:
 			return nil
 		}
-		if err := c.guardAbove(ctx, rights, roster.PermissionUpdateUsers, b); err != nil {
+		if err := c.guardAbove(ctx, rights, roster.PermissionSendCredentials, b); err != nil {
 			return err
 		}
 		if confirmed {

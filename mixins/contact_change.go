@@ -341,10 +341,13 @@ func (m Confirm[U]) PendingContactChanges(ctx context.Context, id roster.ID) ([]
 	if err != nil {
 		return nil, err
 	}
-	if _, err := c.judge(ctx, roster.PermissionReadUsers, id); err != nil {
+	if _, err := c.readable(ctx, id); err != nil {
 		return nil, err
 	}
 	pending, err := c.Store.PendingChanges(ctx, id, "")
+	if err != nil {
+		return nil, err
+	}
 	list := make([]roster.PendingChange, 0, len(pending))
 	for _, asked := range pending {
 		life := c.Settings.Confirm.ChangeTTL
@@ -355,5 +358,5 @@ func (m Confirm[U]) PendingContactChanges(ctx context.Context, id roster.ID) ([]
 			list = append(list, roster.PendingChange{Contact: asked.Contact, New: asked.New, RequestedAt: asked.CreatedAt})
 		}
 	}
-	return list, err
+	return list, nil
 }

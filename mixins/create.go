@@ -56,8 +56,8 @@ func (m CRUD[U]) CreateSuperuser(ctx context.Context, user U, options ...roster.
 	if err != nil {
 		return none, err
 	}
-	if !roster.ActorFrom(ctx).Trusted() {
-		return none, roster.ErrForbidden
+	if err := m.core.trustedOnly(ctx); err != nil {
+		return none, err
 	}
 	o := roster.CreateOptionsOf(options...)
 	if o.Superuser != nil && !*o.Superuser {

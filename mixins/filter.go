@@ -54,7 +54,7 @@ func (c *Core[U]) condition(f roster.Filter, faults *roster.FieldErrors) (store.
 		o = operand(field)
 		allowed = operators[o.Kind]
 	default:
-		faults.Add(f.Field, roster.UnknownField)
+		*faults = append(*faults, lacking(isField, f.Field, "filter"))
 		return store.Condition{}, false
 	}
 	if !slices.Contains(allowed, f.Op) {
@@ -198,4 +198,13 @@ func parseLiteral(text string, kind store.ColumnKind) (any, bool) {
 		value, err = roster.ParseID(text)
 	}
 	return value, err == nil
+}
+
+// lacking is what a query is told that names no field of a kind; of a field that there is, what its tag lacks.
+func lacking(there bool, name, word string) roster.FieldError {
+	e := roster.FieldError{Field: name, Code: roster.UnknownField}
+	if there {
+		e.Params = map[string]any{"lacks": word}
+	}
+	return e
 }

@@ -85,7 +85,8 @@ func (c *Core[U]) mailLockedOut(ctx context.Context, id *roster.ID) error {
 		if _, _, reachable := c.provenContact(u); !reachable {
 			return c.queueNothing(ctx)
 		}
-		return c.notice(ctx, u, notify.LockedOut, nil)
+		c.tell(ctx, "Message", func(ctx context.Context) error { return c.notice(ctx, u, notify.LockedOut, nil) })
+		return nil
 	})
 }
 
@@ -383,7 +384,8 @@ func (c *Core[U]) closePassword(ctx context.Context, id roster.ID, failures int)
 			return err
 		}
 		told = &x
-		return c.mailClosed(ctx, u)
+		c.tell(ctx, "Message", func(ctx context.Context) error { return c.mailClosed(ctx, u) })
+		return nil
 	})
 	if errors.Is(err, roster.ErrNotFound) {
 		return nil // removed meanwhile

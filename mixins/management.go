@@ -140,6 +140,14 @@ func (c *Core[U]) judge(ctx context.Context, permission string, target roster.ID
 	return c.permit(ctx, permission, target)
 }
 
+// trustedOnly refuses what the program alone may do, and the operations and hooks that it calls.
+func (c *Core[U]) trustedOnly(ctx context.Context) error {
+	if nested(ctx) || roster.ActorFrom(ctx).Trusted() {
+		return nil
+	}
+	return c.forbidden(ctx, "", roster.ID{})
+}
+
 // judgeAdmin is judge for what nobody may do to themselves without the permission.
 func (c *Core[U]) judgeAdmin(ctx context.Context, permission string, target roster.ID) (store.Rights, error) {
 	if nested(ctx) {

@@ -103,8 +103,8 @@ func (m Password[U]) StorePassword(ctx context.Context, id roster.ID, encoded st
 	if err != nil {
 		return err
 	}
-	if !nested(ctx) && !roster.ActorFrom(ctx).Trusted() {
-		return roster.ErrForbidden
+	if err := c.trustedOnly(ctx); err != nil {
+		return err
 	}
 	return c.Store.Transact(ctx, func(ctx context.Context) error {
 		now := c.now()

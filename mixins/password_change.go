@@ -38,11 +38,13 @@ func (m Password[U]) SetPassword(ctx context.Context, id roster.ID, password ros
 		return err
 	}
 	o := roster.PasswordOptionsOf(options...)
-	if err := judgeOwn(ctx, id); err != nil {
+	if err := c.judgeOwn(ctx, id); err != nil {
 		return err
 	}
-	if (o.Replace || o.SkipPolicy) && !nested(ctx) && !roster.ActorFrom(ctx).Trusted() {
-		return roster.ErrForbidden
+	if o.Replace || o.SkipPolicy {
+		if err := c.trustedOnly(ctx); err != nil {
+			return err
+		}
 	}
 	free := func(ctx context.Context) error {
 		if o.Replace {
@@ -87,7 +89,7 @@ func (m Password[U]) SetPassword(ctx context.Context, id roster.ID, password ros
 }
 
 // judgeOwn lets an operation go on that nobody does for others, but the program itself.
-func judgeOwn(ctx context.Context, id roster.ID) error {
+func (c *Core[U]) judgeOwn(ctx context.Context, id roster.ID) error {
 	actor := roster.ActorFrom(ctx)
 	switch {
 	case nested(ctx) || actor.Trusted():
@@ -95,7 +97,7 @@ func judgeOwn(ctx context.Context, id roster.ID) error {
 	case actor.ID == (roster.ID{}):
 		return roster.ErrUnauthenticated
 	case actor.ID != id:
-		return roster.ErrForbidden
+		return c.forbidden(ctx, "", id)
 	}
 	return nil
 }
@@ -150,7 +152,7 @@ func (m Password[U]) ChangePassword(ctx context.Context, id roster.ID, old, pass
 	if err != nil {
 		return none, err
 	}
-	if err := judgeOwn(ctx, id); err != nil {
+	if err := c.judgeOwn(ctx, id); err != nil {
 		return none, err
 	}
 	known, stored, err := c.mayChangePassword(ctx, id)

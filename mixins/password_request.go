@@ -145,7 +145,7 @@ func (m Password[U]) SendPasswordReset(ctx context.Context, id roster.ID, channe
 	if err != nil {
 		return err
 	}
-	rights, err := c.judge(ctx, roster.PermissionSendCredentials, id)
+	rights, err := c.judgeAdmin(ctx, roster.PermissionSendCredentials, id)
 	if err != nil {
 		return err
 	}

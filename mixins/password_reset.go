@@ -181,8 +181,8 @@ func (m Password[U]) SetPasswordResetToken(ctx context.Context, id roster.ID) (r
 	if err != nil {
 		return "", err
 	}
-	if !nested(ctx) && !roster.ActorFrom(ctx).Trusted() {
-		return "", roster.ErrForbidden
+	if err := c.trustedOnly(ctx); err != nil {
+		return "", err
 	}
 	token := newToken(resetPasswordLink.prefix)
 	err = c.Store.Transact(ctx, func(ctx context.Context) error {

@@ -131,18 +131,13 @@ func (c *Core[U]) mayHandOut(ctx context.Context, rights store.Rights, permissio
 	if rights.Superuser {
 		return nil
 	}
-	var missing []roster.FieldError
-	for _, name := range names {
-		if !rights.Permissions.Covers(name) {
-			missing = append(missing, roster.FieldError{
-				Field: "permissions", Code: roster.NotHeld, Params: map[string]any{"permission": name},
-			})
-		}
+	missing := slices.DeleteFunc(slices.Clone(names), rights.Permissions.Covers)
+	if len(missing) == 0 {
+		return nil
 	}
-	if len(missing) > 0 {
-		return c.forbidden(ctx, permission, target).WithFields(missing...)
-	}
-	return nil
+	return c.forbidden(ctx, permission, target).WithFields(roster.FieldError{
+		Field: "permissions", Code: roster.NotHeld, Params: map[string]any{"permissions": missing},
+	})
 }
 
 // checkKnown refuses permissions that the program does not know, if it says which it knows.

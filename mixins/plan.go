@@ -141,8 +141,32 @@ func (p *Plan[U]) read(t reflect.Type, index []int, base bool, faults *[]error) 
 				fault("unknown word %q in the roster tag: want create, update, admin, filter, sort, search or keep", word)
 			}
 		}
+		if !isColumn(sf.Type) {
+			fault("no column takes a %s: give the type the methods of driver.Valuer and sql.Scanner", sf.Type)
+		}
 		f.kind, f.nullable = kindOf(sf.Type)
 		p.fields = append(p.fields, f)
+	}
+}
+
+// isColumn reports whether package database/sql can write a type and read it.
+func isColumn(t reflect.Type) bool {
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	switch {
+	case t == timeType, (t.Implements(valuerType) || reflect.PointerTo(t).Implements(valuerType)) && reflect.PointerTo(t).Implements(scannerType):
+		return true
+	}
+	switch t.Kind() {
+	case reflect.Bool, reflect.String, reflect.Float32, reflect.Float64,
+		reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64,
+		reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+		return true
+	case reflect.Slice:
+		return t.Elem().Kind() == reflect.Uint8
+	default:
+		return false
 	}
 }
 

@@ -24,9 +24,11 @@ func (c *Core[U]) checkPolicy(ctx context.Context, u U, password roster.Secret) 
 	}
 	faults = append(faults, breached...)
 	if check := c.Settings.Password.Check; check != nil {
-		err = faults.Collect(check(ctx, c.Plan.clone(u), password))
+		if err := faults.Collect(check(ctx, c.Plan.clone(u), password)); err != nil {
+			return faults, err
+		}
 	}
-	return faults, err
+	return faults, nil
 }
 
 // ownerOf is what a user's password is compared with.

@@ -43,8 +43,8 @@ func (c *Core[U]) revoked(ctx context.Context, user roster.ID, sessions []roster
 	return nil
 }
 
-// tell runs the After hooks of what has happened and cannot be undone by them: their failure takes back what they
-// wrote themselves, and is logged.
+// tell runs the After hooks of what has happened, or queues a message about it: neither can undo it. Their failure takes
+// back what they wrote themselves, and is logged.
 func (c *Core[U]) tell(ctx context.Context, hook string, fn func(ctx context.Context) error) {
 	if err := c.Store.InTx(ctx, fn); err != nil {
 		c.reportHook(ctx, hook, err)

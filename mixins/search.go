@@ -163,7 +163,7 @@ func (c *Core[U]) order(sort []roster.Sort, faults *roster.FieldErrors) []store.
 		f, ok := c.Plan.byName[key.Field]
 		switch {
 		case !ok || !f.Sort:
-			faults.Add(key.Field, roster.UnknownField)
+			*faults = append(*faults, lacking(ok, key.Field, "sort"))
 			continue
 		case seen[key.Field]:
 			faults.Add("sort", roster.Invalid)

@@ -84,8 +84,8 @@ func (m Session[U]) IssueTokens(ctx context.Context, id roster.ID, options roste
 	if err != nil {
 		return pair, err
 	}
-	if !nested(ctx) && !roster.ActorFrom(ctx).Trusted() {
-		return pair, roster.ErrForbidden
+	if err := c.trustedOnly(ctx); err != nil {
+		return pair, err
 	}
 	if options.Via == "" {
 		options.Via = roster.ViaApp
@@ -211,12 +211,15 @@ func earliest(a, b time.Time) time.Time {
 const maxClient = 256 // characters
 
 // clip makes of what a client says about itself, its user agent or address, what can be stored.
-func clip(text string) string {
+func clip(text string) string { return clipTo(text, maxClient) }
+
+// clipTo makes of a text what can be stored in so many characters.
+func clipTo(text string, most int) string {
 	text = strings.ToValidUTF8(strings.ReplaceAll(text, "\x00", ""), "")
-	if utf8.RuneCountInString(text) <= maxClient {
+	if utf8.RuneCountInString(text) <= most {
 		return text
 	}
-	return string([]rune(text)[:maxClient])
+	return string([]rune(text)[:most])
 }
 
 // VerifyToken implements SessionOps.

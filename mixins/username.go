@@ -87,7 +87,7 @@ func (m Username[U]) ChangeUsername(ctx context.Context, id roster.ID, name stri
 	}
 	o := roster.UsernameOptionsOf(options...)
 	if actor := roster.ActorFrom(ctx); (o.IgnoreHold || o.AllowReserved) && actor.Kind == roster.ActorUser && !nested(ctx) {
-		return none, roster.ErrForbidden
+		return none, c.forbidden(ctx, "", id)
 	}
 	err = c.Store.Transact(ctx, func(ctx context.Context) error {
 		old, err := c.lockJudged(ctx, roster.PermissionUpdateUsers, id)

@@ -53,7 +53,7 @@ func (w *Worker) work(ctx, trying context.Context, b *batch, running *sync.WaitG
 				w.deliver(ctx, trying, b, m)
 			})
 		case <-ctx.Done():
-			w.putBack(trying, b, m)
+			w.giveBack(trying, b, m)
 		}
 	}
 }
@@ -63,7 +63,7 @@ func (w *Worker) deliver(ctx, trying context.Context, b *batch, m store.Message)
 	now := w.cfg.Now()
 	switch {
 	case ctx.Err() != nil, now.Add(w.cfg.SendTimeout).After(b.until):
-		w.putBack(trying, b, m) // another worker may have it before the try ends
+		w.giveBack(trying, b, m) // another worker may have it before the try ends
 		return
 	case !m.ExpiresAt.IsZero() && !now.Before(m.ExpiresAt):
 		w.finish(trying, b, m, store.MessageExpired, "")
@@ -123,6 +123,15 @@ func (w *Worker) retry(ctx context.Context, b *batch, m store.Message, rest time
 	}
 	err := w.outbox.RetryMessage(ctx, m.ID, b.worker, next, reason)
 	b.record(store.MessagePending, err)
+}
+
+// giveBack returns a message that was not tried.
+func (w *Worker) giveBack(ctx context.Context, b *batch, m store.Message) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), outboxTimeout)
+	defer cancel()
+	if err := w.outbox.ReturnMessage(ctx, m.ID, b.worker, w.cfg.Now()); err != nil {
+		b.record("", err)
+	}
 }
 
 // putBack returns a message that was not tried to the end.

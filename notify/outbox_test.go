@@ -94,6 +94,10 @@ func (o *outbox) RetryMessage(ctx context.Context, id, worker roster.ID, next ti
 	return o.change(ctx, id, worker, func(r *row) { r.State, r.Next, r.Failure = store.MessagePending, next, failure })
 }
 
+func (o *outbox) ReturnMessage(ctx context.Context, id, worker roster.ID, now time.Time) error {
+	return o.change(ctx, id, worker, func(r *row) { r.State, r.Next, r.Attempts = store.MessagePending, now, r.Attempts-1 })
+}
+
 func (o *outbox) get(id roster.ID) row {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -21,6 +21,8 @@ type Outbox interface {
 	ClaimMessages(ctx context.Context, worker roster.ID, most int, now, lease time.Time) ([]store.Message, error)
 	FinishMessage(ctx context.Context, id, worker roster.ID, state store.MessageState, now time.Time, failure string) error
 	RetryMessage(ctx context.Context, id, worker roster.ID, next time.Time, failure string) error
+	// ReturnMessage puts a message back that was not tried: the claim does not count as an attempt.
+	ReturnMessage(ctx context.Context, id, worker roster.ID, now time.Time) error
 }
 
 // Outcome is what to do with a message when it is due.

@@ -55,7 +55,7 @@ type Config struct {
 	// View makes what clients see of a user; see ViewOf. The zero View shows the base user and the struct's own fields.
 	View View
 
-	// Logger is told of errors that clients are not; nil: silent.
+	// Logger is told of errors that clients are not; nil: slog.Default.
 	Logger *slog.Logger
 }
 
@@ -64,7 +64,7 @@ func (c Config) withDefaults() Config {
 		c.IPExtractor = peer
 	}
 	if c.Logger == nil {
-		c.Logger = slog.New(slog.DiscardHandler)
+		c.Logger = slog.Default()
 	}
 	c.MaxBody = cmp.Or(c.MaxBody, 64<<10)
 	c.Timeout = cmp.Or(c.Timeout, 10*time.Second)

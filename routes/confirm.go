@@ -54,7 +54,7 @@ func own(operation func(context.Context, roster.ID) error) handler {
 // contactState is what clients see of a contact: whether another is waiting to be proven, and whether a message that
 // proves this one can be asked for now.
 type contactState struct {
-	Address    string  `json:"address"`
+	Address    *string `json:"address"` // null: there is none yet
 	Verified   bool    `json:"verified"`
 	Pending    *string `json:"pending"`
 	Available  bool    `json:"available"`
@@ -73,16 +73,16 @@ func (c confirm[U]) state(ctx context.Context, _ *request) (answer, error) {
 		return answer{}, err
 	}
 	state := func(contact string, value *string, verified bool, ask func(context.Context, roster.ID) (roster.Verdict, error)) (*contactState, error) {
-		if value == nil {
-			return nil, nil
-		}
-		s := &contactState{Address: *value, Verified: verified}
+		s := &contactState{Address: value, Verified: verified}
 		for _, p := range pending {
 			if p.Contact == contact {
 				s.Pending = &p.New
 			}
 		}
-		if verified {
+		switch {
+		case value == nil && s.Pending == nil:
+			return nil, nil
+		case value == nil || verified:
 			return s, nil
 		}
 		verdict, err := ask(ctx, id)

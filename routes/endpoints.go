@@ -43,12 +43,13 @@ type AdminRepo[U roster.Model] interface {
 }
 
 func adminEndpoints[U roster.Model](repo AdminRepo[U], v *view[U]) []endpoint {
+	show := users[U]{repo, v}.show
 	return slices.Concat(
 		usersEndpoints(repo, v),
 		userSessionsEndpoints(repo),
-		userConfirmEndpoints(repo, v),
+		userConfirmEndpoints(repo, show),
 		userPasswordEndpoints(repo),
-		managementEndpoints(repo, users[U]{repo, v}.show),
+		managementEndpoints(repo, show),
 		lockoutEndpoints(repo),
 		messagesEndpoints(repo),
 		auditEndpoints(repo),

@@ -28,14 +28,19 @@ func RequireUser(repo Verifier, cfg Config) echo.MiddlewareFunc {
 	return require(repo, cfg, endpoint{name: "require_user", auth: AuthSession})
 }
 
-// RequirePermission lets only requests through whose user holds a permission now, as the database has it; with "" only
-// those of users who hold all.
+// RequirePermission lets only requests through whose user holds a permission now, as the database has it, and comes from
+// where Config.AllowIPs says; with "" only those of users who hold all. Requests are not counted against Config.Limits.
 func RequirePermission(repo Verifier, permission string, cfg Config) echo.MiddlewareFunc {
 	return require(repo, cfg, endpoint{name: "require_permission", auth: AuthSession, permission: cmp.Or(permission, "*")})
 }
 
 func require(repo Verifier, cfg Config, e endpoint) echo.MiddlewareFunc {
 	s := &server{cfg: cfg.withDefaults(), repo: repo}
+	var err error
+	if s.allowed, err = parseNetworks(cfg.AllowIPs); err != nil {
+		s.cfg.Logger.Error("nobody is let in", slog.String("endpoint", e.name), slog.Any("error", err))
+		s.allowed = []netip.Prefix{{}} // which contains no address
+	}
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		guarded := s.hosted(e, next)
 		return func(c echo.Context) error {

@@ -23,14 +23,13 @@ type limiter interface {
 // login and username_check count by address themselves, no less strictly.
 var limits = map[string]int{
 	"register": 10, "login": 0, "logout": 60, "token_verify": 600, "token_refresh": 60, "token_revoke": 60,
-	"me": 600, "me_update": 60, "me_close": 10, "me_archive": 10, "me_export": 2,
+	"me": 600, "me_update": 60,
 	"username_change": 10, "username_check": 0,
 	"password_status": 60, "password_set": 10, "password_change": 10, "password_forgot": 10, "password_reset": 20, "password_first": 20,
 	"confirmations": 60, "email_confirm_request": 10, "phone_confirm_request": 10, "confirm_resend": 10, "email_confirm": 30,
 	"phone_confirm": 30, "email_change": 5, "email_change_confirm": 30, "contact_change_cancel": 30, "phone_change": 5,
 	"phone_change_confirm": 30,
-	"codes_find":           10, "codes_send": 10, "codes_check": 30,
-	"sessions": 60, "sessions_revoke_others": 60, "session_revoke": 60, "identities": 60, "identity_unlink": 60,
+	"sessions":             60, "sessions_revoke_others": 60, "session_revoke": 60,
 	"jwks": 600, "openapi": 60,
 }
 
@@ -66,7 +65,7 @@ func (c Config) limit(name string, otherwise int) int {
 	if n, ok := c.Limits[name]; ok {
 		return n
 	}
-	if n, ok := c.Limits[otherLimits]; ok {
+	if n, ok := c.Limits[otherLimits]; ok && name != adminLimit && name != adminWriteLimit {
 		return n
 	}
 	if n, ok := limits[name]; ok {

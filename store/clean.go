@@ -12,6 +12,7 @@ const cleanBatch = 1000
 type Keep struct {
 	Sessions     time.Duration // after their end
 	Links        time.Duration // after their end
+	Changes      time.Duration // of contacts, after they were asked for
 	Messages     time.Duration // after they were sent, cancelled or expired
 	DeadMessages time.Duration
 	Audit        time.Duration
@@ -46,6 +47,14 @@ func (s *Store) Clean(ctx context.Context, now time.Time, keep Keep) (int64, err
 			SELECT id FROM {messages} WHERE state = 'dead' AND expires_at < $1 AND payload IS NOT NULL
 			ORDER BY id LIMIT $2 {skip_locked})
 			UPDATE {messages} SET payload = NULL WHERE id IN (SELECT id FROM over)`, now},
+		{`WITH over AS (
+			SELECT id FROM {changes} WHERE created_at < $1
+			ORDER BY id LIMIT $2 {skip_locked})
+			DELETE FROM {changes} WHERE id IN (SELECT id FROM over)`, now.Add(-keep.Changes)},
+		{`WITH over AS (
+			SELECT user_id, purpose FROM {tries} WHERE ends_at < $1
+			ORDER BY user_id, purpose LIMIT $2 {skip_locked})
+			DELETE FROM {tries} WHERE (user_id, purpose) IN (SELECT user_id, purpose FROM over)`, now},
 		{`WITH over AS (
 			SELECT hash FROM {holds} WHERE ends_at < $1
 			ORDER BY hash LIMIT $2 {skip_locked})

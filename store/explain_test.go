@@ -419,6 +419,9 @@ func (c *crowded) requests(t *testing.T, ids []roster.ID) {
 	run("FinishMessage", func(ctx context.Context, i int) error {
 		return c.FinishMessage(ctx, claimed[i].ID, worker, store.MessageSent, c.now, "")
 	})
+	run("ReturnMessage", func(ctx context.Context, i int) error {
+		return c.ReturnMessage(ctx, claimed[i+8].ID, roster.ID{}, c.now)
+	})
 	run("RetryMessage", func(ctx context.Context, i int) error {
 		return c.RetryMessage(ctx, claimed[i+8].ID, worker, c.now, "later")
 	})

@@ -110,6 +110,19 @@ func (s *Store) RetryMessage(ctx context.Context, id, worker roster.ID, next tim
 	_, err := s.exec(ctx, `
 		UPDATE {messages} SET state = 'pending', locked_by = NULL, locked_until = NULL, next_at = $3, last_error = nullif($4, '')
 		WHERE id = $1 AND locked_by = $2 AND state = 'sending'`, id, worker, next, failure)
+	return s.orReplaced(ctx, id, worker, failure, err)
+}
+
+// ReturnMessage puts a claimed message back that was not tried, as it was before; likewise.
+func (s *Store) ReturnMessage(ctx context.Context, id, worker roster.ID, now time.Time) error {
+	_, err := s.exec(ctx, `
+		UPDATE {messages} SET state = 'pending', locked_by = NULL, locked_until = NULL, next_at = $3, attempts = attempts - 1
+		WHERE id = $1 AND locked_by = $2 AND state = 'sending'`, id, worker, now)
+	return s.orReplaced(ctx, id, worker, "", err)
+}
+
+// orReplaced cancels a claimed message that could not be put back because another with its dedupe key waits.
+func (s *Store) orReplaced(ctx context.Context, id, worker roster.ID, failure string, err error) error {
 	if !errors.Is(err, roster.ErrConflict) {
 		return err
 	}

@@ -41,6 +41,7 @@ type fileConfig struct {
 type routesConfig struct {
 	MaxBody        int64
 	Timeout        time.Duration
+	MinDuration    time.Duration
 	ProblemBase    string
 	Realm          string
 	Without        []string // endpoints for users that are not mounted
@@ -112,7 +113,7 @@ func (f fileConfig) usersTable() string {
 
 func (f fileConfig) routes(t terminal) (routes.Config, error) {
 	cfg := routes.Config{
-		MaxBody: f.Routes.MaxBody, Timeout: f.Routes.Timeout, ProblemBase: f.Routes.ProblemBase, Realm: f.Routes.Realm,
+		MaxBody: f.Routes.MaxBody, Timeout: f.Routes.Timeout, MinDuration: f.Routes.MinDuration, ProblemBase: f.Routes.ProblemBase, Realm: f.Routes.Realm,
 		Without: f.Routes.Without, Logger: t.logger,
 		Limits: f.Routes.Limits, AllowIPs: f.Routes.AllowIPs,
 		UsernameCheck: f.Routes.UsernameCheck, RequireReason: f.Routes.RequireReason,

@@ -105,7 +105,7 @@ var flagNames = strings.NewReplacer(
 	"BaseURL", "--base-url",
 	"Notify.Mail is missing", "--smtp is missing",
 	"Confirm.NoneOnRegister", "confirm.none_on_register in the file of --config",
-	"Secrets are missing: secrets.ParseSecrets reads what", "--secrets is missing:",
+	`Secrets are missing: secrets.ParseSecrets reads what "roster secret" prints`, `--secrets is missing: "roster secret" prints them`,
 	"Config.Secrets", "--secrets",
 	"store.Migrator.Up", "--dev",
 )

@@ -23,7 +23,7 @@ import (
 // The time limits of the server. A request's own work is bounded by the routes.
 const (
 	readTimeout  = 15 * time.Second
-	writeTimeout = 30 * time.Second
+	writeTimeout = 30 * time.Second // and as much more as routes.timeout
 	idleTimeout  = 2 * time.Minute
 	stopTimeout  = 15 * time.Second
 	maxHeader    = 32 << 10
@@ -52,7 +52,7 @@ func (serveCommand) Run(ctx context.Context, o *Options, t terminal) error {
 		}
 	}
 	server := &http.Server{
-		Handler: handler, ReadHeaderTimeout: readTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout,
+		Handler: handler, ReadHeaderTimeout: readTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout + p.file.Routes.Timeout,
 		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader, ErrorLog: slog.NewLogLogger(t.logger.Handler(), slog.LevelWarn),
 	}
 	running, stop := context.WithCancel(ctx)

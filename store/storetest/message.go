@@ -87,6 +87,15 @@ func (s *suite) testMessage(t *testing.T) {
 		noError(t, s.FinishMessage(t.Context(), m.ID, other, store.MessageDead, s.now, "550 no such user"))
 		s.messageIs(t, m.ID, "state = 'dead' AND payload IS NOT NULL AND sent_at IS NULL AND last_error = '550 no such user'")
 	})
+	t.Run("it takes a message back that was not tried, as it was", func(t *testing.T) {
+		m := s.message(t)
+		s.claim(t, worker, 1, 0)
+		noError(t, s.ReturnMessage(t.Context(), m.ID, other, s.now))
+		s.messageIs(t, m.ID, "state = 'sending' AND attempts = 1")
+		noError(t, s.ReturnMessage(t.Context(), m.ID, worker, s.now))
+		s.messageIs(t, m.ID, "state = 'pending' AND attempts = 0 AND locked_until IS NULL AND last_error IS NULL AND payload IS NOT NULL")
+		s.sql(t, "DELETE FROM %s", s.table("messages"))
+	})
 	t.Run("it puts a message back until its time", func(t *testing.T) {
 		m := s.message(t)
 		s.claim(t, worker, 1, 0)
