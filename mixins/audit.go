@@ -17,9 +17,10 @@ import (
 	"github.com/roster-go/roster/store"
 )
 
-// The audit trail is written here. Package mixins feeds it in five places: where events are fired and vetoed
-// (hooks.go), where actors are refused (forbidden), where they read, in the few operations without an event, and where a
-// session begins, whose entry goes into the database in one statement with it.
+// The audit trail is written here. Package mixins feeds it where events are fired (record) and vetoed (recordVeto), where
+// actors are refused (forbidden, CheckFresh), where they read (recordRead), in the few operations without an event
+// (recordDeed), where log-ins fail (failureEntry), and where a session begins, whose entry goes into the database in one
+// statement with it.
 
 // deed is what an entry tells, beside who did it and when.
 type deed struct {
