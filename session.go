@@ -116,7 +116,7 @@ const (
 	RevokedByBan      RevokeReason = "ban"
 	RevokedByKick     RevokeReason = "kick"
 	RevokedByArchive  RevokeReason = "archive"
-	RevokedByContact  RevokeReason = "contact" // a change of contact was taken back
+	RevokedByContact  RevokeReason = "contact" // a change of contact was taken back, or done with Confirm.RevokeOnChange
 	RevokedByAdmin    RevokeReason = "admin"
 	RevokedByState    RevokeReason = "state" // the user may not have a session any more
 )

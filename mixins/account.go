@@ -20,7 +20,9 @@ func NewAccount[U roster.Model](c *Core[U]) Account[U] { return Account[U]{c} }
 // AccountOps are the operations of Account.
 type AccountOps[U roster.Model] interface {
 	// Register makes an account for a person and logs them in where an unproven contact allows it; the tokens are nil
-	// otherwise, and when a BeforeLogin hook refuses. An address may register so often; beyond that it is
+	// otherwise, and when a BeforeLogin hook refuses. Any other error of issuing them is returned, without the user, although
+	// the account was committed before and stays; what joined a transaction in ctx is undone with that. An address of the
+	// network may register 20 times an hour by default (Protection.Registration); beyond that it is
 	// roster.ErrTooManyRequests.
 	Register(ctx context.Context, user U, password roster.Secret, options ...roster.RegisterOption) (U, *roster.TokenPair, error)
 

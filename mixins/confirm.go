@@ -23,9 +23,9 @@ type ConfirmOps[U roster.Model] interface {
 	// administrator roster.ErrConflict, and over the quota roster.ErrQuotaExhausted: an earlier link stays good then.
 	RequestEmailConfirmation(ctx context.Context, id roster.ID) error
 
-	// ConfirmEmail proves an e-mail address by the token of such a link. The same token again is no error while the
-	// address is still the user's. One that is unknown or void is roster.ErrInvalidToken, a late one
-	// roster.ErrExpiredToken. Nobody is logged in by it.
+	// ConfirmEmail proves an e-mail address by the token of such a link. The same token again is no error until the link
+	// ends, while the address is still the user's and proven. One that is unknown or void, or used and ended, is
+	// roster.ErrInvalidToken, one that came too late roster.ErrExpiredToken. Nobody is logged in by it.
 	ConfirmEmail(ctx context.Context, token roster.Secret) (U, error)
 
 	// IsEmailConfirmationAvailable tells whether RequestEmailConfirmation would be within its quota now. It takes nothing
@@ -37,7 +37,8 @@ type ConfirmOps[U roster.Model] interface {
 
 	// ResendEmailConfirmation is RequestEmailConfirmation for people who are not logged in: it is nil whether anybody has
 	// the address or not, and mails nothing to one that is proven. What is no address is a field error of "email"; an
-	// address of the network may ask 20 times in 30 minutes, and is roster.ErrTooManyRequests beyond that.
+	// address of the network may ask 20 times in 30 minutes by default (Protection.AskedMessages), and is
+	// roster.ErrTooManyRequests beyond that.
 	ResendEmailConfirmation(ctx context.Context, address string) error
 
 	// RequestPhoneConfirmation sends a user a code by SMS that proves their phone number; see SendPhoneCode.
@@ -56,8 +57,8 @@ type ConfirmOps[U roster.Model] interface {
 	// RequestEmailChange mails a link to another e-mail address, which becomes the user's once ConfirmEmailChange proves
 	// it; until then the present one stays, and is mailed a link that cancels the change if it is proven. A later request
 	// voids an earlier one. The present address is roster.ErrSameValue, another user's roster.ErrIdentifierTaken; 2 in 30
-	// minutes can be asked for, beyond that it is roster.ErrQuotaExhausted. nil takes the address away at once; the last
-	// way to log in is roster.ErrLastCredential.
+	// minutes can be asked for by default (Protection.Mails), beyond that it is roster.ErrQuotaExhausted. nil takes the
+	// address away at once; the last way to log in is roster.ErrLastCredential.
 	RequestEmailChange(ctx context.Context, id roster.ID, address *string) error
 
 	// ConfirmEmailChange makes the address the user's that the token was mailed to. When somebody else took it meanwhile,

@@ -17,22 +17,21 @@ func NewOneTime[U roster.Model](c *Core[U]) OneTime[U] { return OneTime[U]{c} }
 
 // OneTimeOps are the operations of OneTime.
 type OneTimeOps interface {
-	// SendEmailCode mails a user a code of 6 digits that is good for one purpose and 10 minutes; an earlier one of the
-	// purpose is void then. Without an e-mail address it is roster.ErrNotFound, as it is to reset a password by one that is
-	// not proven unless Password.ResetForUnverified says otherwise; to prove one that is proven
-	// roster.ErrAlreadyConfirmed; of a banned user or one archived by an administrator roster.ErrConflict. 5 codes in 30
-	// minutes and one in 30 seconds can be sent; beyond that it is roster.ErrQuotaExhausted, and the earlier code stays
-	// good.
+	// SendEmailCode mails a user a code that is good for one purpose; an earlier one of the purpose is void then. It has 6
+	// digits and is good for 10 minutes by default (OneTime.EmailDigits, OneTime.CodeTTL). Without an e-mail address it is
+	// roster.ErrNotFound, as it is to reset a password by one that is not proven unless Password.ResetForUnverified says
+	// otherwise; to prove one that is proven roster.ErrAlreadyConfirmed; of a banned user or one archived by an
+	// administrator roster.ErrConflict. By default 5 codes in 30 minutes and one in 30 seconds can be sent
+	// (Protection.Codes, Protection.CodePause); beyond that it is roster.ErrQuotaExhausted, and the earlier code stays good.
 	SendEmailCode(ctx context.Context, id roster.ID, purpose roster.CodePurpose) error
 
-	// SendPhoneCode is SendEmailCode by SMS, for the phone number.
+	// SendPhoneCode is SendEmailCode by SMS, for the phone number. OneTime.PhoneDigits is how many digits it has.
 	SendPhoneCode(ctx context.Context, id roster.ID, purpose roster.CodePurpose) error
 
 	// CheckEmailCode spends a code, which proves the address that it was mailed to; one to reset the password gives a token
-	// for that, good for 10 minutes. Spaces and hyphens in it do not
-	// count. A wrong one, and any when none is out, is roster.ErrInvalidCode. After each wrong one the user has to wait,
-	// 1 s and twice as long each time, 15 min at most: until then the right one is roster.ErrTooManyRequests too. After
-	// 5 wrong ones a code is good for nothing.
+	// for that, good for 10 minutes. Spaces and hyphens in it do not count. A wrong one, and any when none is out, is
+	// roster.ErrInvalidCode. After each wrong one the user has to wait, 1 s and twice as long each time, 15 min at most:
+	// until then the right one is roster.ErrTooManyRequests too. After 5 wrong ones a code is good for nothing.
 	CheckEmailCode(ctx context.Context, id roster.ID, purpose roster.CodePurpose, code roster.Secret) (roster.CodeResult, error)
 
 	// CheckPhoneCode is CheckEmailCode for codes by SMS.

@@ -28,7 +28,8 @@ type PasswordOps[U roster.Model] interface {
 	StorePassword(ctx context.Context, id roster.ID, encoded string, kind roster.PasswordKind) error
 
 	// CheckPassword returns nil when a password is the user's, and roster.ErrInvalidPassword when it is not or the user
-	// has none, at the same cost. It is counted per user: ten wrong ones in 15 minutes, then a wait.
+	// has none, at the same cost. It is counted by user and session: after 10 wrong ones in 15 minutes, by default
+	// (Protection.Identifier), one has to wait, and any is roster.ErrTooManyRequests until then.
 	CheckPassword(ctx context.Context, id roster.ID, password roster.Secret) error
 
 	// GetPasswordStatus tells whether a user has a password to change or none yet, linked accounts or not. To ask of
@@ -55,8 +56,9 @@ type PasswordOps[U roster.Model] interface {
 	// what proves it first, unless Password.ResetForUnverified says otherwise. It changes nothing on the account.
 	//
 	// It is for people who are not logged in, and nil whatever became of it: whether there is such a user, whether they
-	// are banned, and over the quota of 2 in 30 minutes, when the earlier link stays good. What is no login is a field
-	// error of "login"; an address of the network may ask 20 times in 30 minutes, and is roster.ErrTooManyRequests beyond.
+	// are banned, and over the quota, by default of 2 in 30 minutes (Protection.Mails), when the earlier link stays good.
+	// What is no login is a field error of "login"; an address of the network may ask 20 times in 30 minutes by default
+	// (Protection.AskedMessages), and is roster.ErrTooManyRequests beyond.
 	RequestPasswordReset(ctx context.Context, login string) error
 
 	// SendPasswordReset sends a user what RequestPasswordReset would, by a channel or, with "", by the one they have.

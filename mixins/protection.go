@@ -32,8 +32,8 @@ type ProtectionOps interface {
 	CheckTimeoutAndIncr(ctx context.Context, limit roster.Limit, keys ...string) (roster.Verdict, error)
 
 	// RecordLoginFailure makes the failure of an attempt final, whatever becomes of the transaction in ctx; its lanes were
-	// counted by IsBruteforce. A wrong secret counts for the account too: a hundred in a row close its password. The
-	// hooks are told. id is nil when nobody has the login.
+	// counted by IsBruteforce. A wrong secret counts for the account too: 100 in a row, by default
+	// (Protection.CloseAfter), close its password. The hooks are told. id is nil when nobody has the login.
 	RecordLoginFailure(ctx context.Context, ip, login string, id *roster.ID, reason roster.LoginFailure) error
 
 	// RecordLoginSuccess forgets the failures of a login string, of it together with an address, and of the account unless

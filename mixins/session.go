@@ -36,16 +36,19 @@ type SessionOps[U roster.Model] interface {
 	// Revoke ends the session of a refresh token, of whatever age, and returns when it was ended.
 	Revoke(ctx context.Context, refresh roster.Secret) (time.Time, error)
 
-	// ListSessions returns a user's live sessions, the newest use first.
+	// ListSessions returns a user's live sessions, the newest use first. An unknown user is roster.ErrNotFound. To see
+	// those of others, users need users:sessions.
 	ListSessions(ctx context.Context, id roster.ID) ([]roster.Session, error)
 
-	// RevokeSession ends one session of a user; another's, an unknown and an ended one are roster.ErrNotFound.
+	// RevokeSession ends one session of a user; another's, an unknown and an ended one are roster.ErrNotFound. To end
+	// those of others, users need users:sessions, and for those of a superuser to be one.
 	RevokeSession(ctx context.Context, id, session roster.ID) error
 
-	// RevokeOtherSessions ends all sessions of a user but one, and returns how many.
+	// RevokeOtherSessions ends all sessions of a user but one, and returns how many; none is no error. An unknown user is
+	// roster.ErrNotFound. What it takes to do so to others is as for RevokeSession.
 	RevokeOtherSessions(ctx context.Context, id, session roster.ID) (int, error)
 
-	// RevokeSessions ends all sessions of a user, and returns how many.
+	// RevokeSessions ends all sessions of a user, and returns how many, as RevokeOtherSessions does.
 	RevokeSessions(ctx context.Context, id roster.ID) (int, error)
 
 	// TokenClaims returns further claims for a user's access tokens: none, for programs to override. A name that

@@ -18,14 +18,15 @@ func NewUsername[U roster.Model](c *Core[U]) Username[U] { return Username[U]{c}
 // UsernameOps are the operations of Username.
 type UsernameOps[U roster.Model] interface {
 	// CheckUsername tells whether the actor could have a username now; their own, and one that is held for them, they
-	// could. It reserves nothing, and an invalid one is an answer, no error. An address may ask 30 times a minute;
-	// beyond that it is roster.ErrTooManyRequests.
+	// could. It reserves nothing, and an invalid one is an answer, no error. An address may ask 30 times a minute by
+	// default (Protection.UsernameChecks); beyond that it is roster.ErrTooManyRequests.
 	CheckUsername(ctx context.Context, name string) (roster.UsernameStatus, error)
 
 	// ChangeUsername gives a user another username, or a first one. The old name is held for its owner. One that another
 	// user has, or that is held for another, is roster.ErrIdentifierTaken; the very same one roster.ErrSameValue. People
-	// may do so to themselves 5 times in 24 hours, other spellings of the same name not counted; beyond that it is
-	// roster.ErrQuotaExhausted. Those who hold users:update may do so to others and are not counted.
+	// may do so to themselves 5 times in 24 hours by default (Username.ChangeQuota), other spellings of the same name not
+	// counted; beyond that it is roster.ErrQuotaExhausted. Those who hold users:update may do so to others and are not
+	// counted.
 	ChangeUsername(ctx context.Context, id roster.ID, name string, options ...roster.UsernameOption) (U, error)
 }
 
