@@ -14,7 +14,7 @@ import (
 	"github.com/roster-go/roster/routes"
 )
 
-// ADMIN-42, ADMIN-67, ADMIN-69, SEC-103: the audit trail as one file.
+// ADMIN-42, ADMIN-69, SEC-103: the audit trail as one file.
 func TestHTTPAuditExport(t *testing.T) {
 	onSites(t, func(t *testing.T, s *site) {
 		root, anna := s.superuser(t, "root1"), s.guest(t, "anna")

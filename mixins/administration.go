@@ -27,8 +27,9 @@ type AdministrationOps interface {
 	// has ended, is roster.ErrConflict: of several callers at once one succeeds. It takes the permission messages:retry.
 	RetryMessage(ctx context.Context, id roster.ID) error
 
-	// Clean deletes what is over since long: sessions, messages and entries of the audit trail as long after as the settings
-	// say, used links after a week. It returns how many rows; Run does so every hour.
+	// Clean deletes what is over since long: sessions as long after their end, messages after they were queued and entries
+	// of the audit trail after they were written as the settings say, links a week after their end. Dead messages that
+	// have expired are emptied. It returns how many rows it has deleted or emptied; Run calls it every hour.
 	Clean(ctx context.Context) (int64, error)
 
 	// Reindex writes anew what text search looks into, for users stored before a field was tagged "search", or changed

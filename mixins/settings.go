@@ -219,7 +219,7 @@ type NotifyConfig struct {
 	// Drain is how long tries go on when Run is to end; 0 means 10 s.
 	Drain time.Duration
 	// Keep is how long messages are kept that were sent or became pointless, KeepDead how long those that could not be
-	// sent; 0 means 30 and 90 days.
+	// sent, from when they were queued; 0 means 30 and 90 days.
 	Keep, KeepDead time.Duration
 }
 

@@ -13,14 +13,13 @@ type Keep struct {
 	Sessions     time.Duration // after their end
 	Links        time.Duration // after their end
 	Changes      time.Duration // of contacts, after they were asked for
-	Messages     time.Duration // after they were sent, cancelled or expired
-	DeadMessages time.Duration
-	Audit        time.Duration
+	Messages     time.Duration // after they were queued, of those sent, cancelled or expired
+	DeadMessages time.Duration // after they were queued, of those that could not be sent
+	Audit        time.Duration // after it happened
 }
 
-// Clean deletes what is over since longer than keep says, empties dead messages that came to their end, and returns how
-// many rows. It works in batches, each a
-// short transaction; several nodes may clean at once.
+// Clean deletes what is over since longer than keep says, empties dead messages that have expired, and returns how
+// many rows it has deleted or emptied. It works in batches, each a short transaction; several nodes may clean at once.
 func (s *Store) Clean(ctx context.Context, now time.Time, keep Keep) (int64, error) {
 	var total int64
 	for _, job := range []struct {
