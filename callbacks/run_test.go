@@ -114,6 +114,7 @@ func TestHOOK_25_Error(t *testing.T) {
 	}
 }
 
+// SEC-108
 func TestHOOK_17_Panic(t *testing.T) {
 	t.Run("is an internal error that errors.Is finds, reported with its stack", func(t *testing.T) {
 		for phase, add := range map[string]func(*desk, callbacks.Func[*shelf]){

@@ -62,6 +62,7 @@ func TestUsernameValid(t *testing.T) {
 }
 
 // The vectors of IDENT-3 to IDENT-9 that are not.
+// SEC-82, SEC-84: what is no username.
 func TestUsernameFaults(t *testing.T) {
 	p := newParser(t, identifiers.Config{})
 	for _, tt := range []struct {

@@ -343,7 +343,7 @@ func TestRemoveContact(t *testing.T) {
 		same(t, nil, w.RequestEmailChange(ctx, u.ID, nil))
 		same(t, true, w.read(t, u.ID).Email == nil)
 		same(t, []string{"BeforeContactChange", "AfterContactChange"}, w.fired()[:2])
-		same(t, []string{"contact_removed to anna@example.com"}, w.posted(t))
+		same(t, []string{"contact_removed to anna@example.com", "email_change_old to anna@example.com"}, w.posted(t))
 		refused(t, w.RequestEmailChange(ctx, u.ID, nil), roster.ErrSameValue)
 		same(t, nil, w.RequestPhoneChange(ctx, u.ID, nil))
 

@@ -244,7 +244,7 @@ func TestHOOK_26_VetoOfALogin(t *testing.T) {
 	})
 }
 
-// HOOK-27, case 18: a veto undoes all that the operation did.
+// HOOK-27, SEC-112, case 18: a veto undoes all that the operation did.
 func TestHOOK_27_VetoUndoes(t *testing.T) {
 	inEachWitness(t, func(t *testing.T, w *witness[*Person], kit *rostertest.Kit) {
 		ann := must(w.Create(t.Context(), person("", "ann@example.com", ""), roster.WithInvitation()))(t)

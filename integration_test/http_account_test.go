@@ -73,7 +73,7 @@ func TestHTTPRegister(t *testing.T) {
 				t.Error("there is a Location")
 			}
 		})
-		t.Run("HTTP-20 refuses members that are not for people who register, case 7", func(t *testing.T) {
+		t.Run("HTTP-20 SEC-85 refuses members that are not for people who register, case 7", func(t *testing.T) {
 			for member, value := range map[string]any{
 				"id": s.NewID(), "superuser": true, "permissions": []string{"a"}, "email_verified": true, "phone_verified": true,
 				"banned": nil, "banned_at": nil, "archived": true, "deleted": false, "version": 7, "created_at": "2026-01-02T03:04:05Z",

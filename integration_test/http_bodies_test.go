@@ -40,7 +40,7 @@ func nested(depth int) string {
 	return strings.Repeat(`{"a":`, depth-1) + "{}" + strings.Repeat("}", depth-1)
 }
 
-// HTTP-13 to HTTP-16, cases 23 to 25: what no endpoint takes for a body. No database has a say in it.
+// HTTP-13 to HTTP-16, SEC-104, cases 23 to 25: what no endpoint takes for a body. No database has a say in it.
 func TestHTTPBodies(t *testing.T) {
 	t.Parallel()
 	s := openSite(t, rostertest.Open(t, rostertest.SQLite), routes.Config{})

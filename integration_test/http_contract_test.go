@@ -100,7 +100,7 @@ func (c contract) hold(t testing.TB, asked *call, body []byte, a reply) {
 	}
 }
 
-// checkHeaders checks what every answer has, and what none has.
+// checkHeaders checks what every answer has, and what none has (SEC-7).
 func checkHeaders(t testing.TB, e contractEndpoint, a reply) {
 	t.Helper()
 	want := map[string]string{

@@ -20,7 +20,7 @@ func TestHTTPAuditExport(t *testing.T) {
 		root, anna := s.superuser(t, "root1"), s.guest(t, "anna")
 		const pages = 450 // more than two of the store's
 		for i := range pages {
-			ctx := roster.WithActor(t.Context(), roster.Actor{Kind: roster.ActorAdmin, ID: root.ID, Reason: fmt.Sprintf("=cmd %d, \"a\"\r\nb", i)})
+			ctx := roster.WithActor(t.Context(), roster.Actor{Kind: roster.ActorAdmin, ID: root.ID, Reason: fmt.Sprintf("\n=cmd %d; =\"a\"\r\nb\u009b\u202e", i)})
 			must(s.SetEmailConfirmed(ctx, anna.ID, i%2 == 0))(t)
 			s.Clock.Advance(time.Second)
 		}
@@ -62,9 +62,14 @@ func TestHTTPAuditExport(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			for line := range strings.SplitSeq(strings.TrimSuffix(string(a.body), "\r\n"), "\r\n\"") {
+				if !strings.HasSuffix(line, `"`) {
+					t.Fatalf("a line has a bare cell: %q", line)
+				}
+			}
 			reason := slices.Index(rows[0], "reason")
 			for _, row := range rows[1:] {
-				if !strings.HasPrefix(row[reason], "'=cmd ") {
+				if !strings.HasPrefix(row[reason], "'\n=cmd ") || !strings.HasSuffix(row[reason], `b\u009b\u202e`) {
 					t.Fatalf("a cell is %q", row[reason])
 				}
 			}

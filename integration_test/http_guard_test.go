@@ -197,7 +197,7 @@ func TestHTTPWalk(t *testing.T) {
 			s.do(t, "GET /admin/users", nil, g.token()).fails(t, 403, "forbidden")
 			s.do(t, "GET /admin/users/"+g.ID.String(), nil, g.token()).fails(t, 403, "forbidden")
 		})
-		t.Run("ADMIN-5 needs a log-in shortly before", func(t *testing.T) {
+		t.Run("ADMIN-5 SEC-89 needs a log-in shortly before", func(t *testing.T) {
 			s.Clock.Advance(8 * time.Minute)
 			pair, err := s.Refresh(t.Context(), root.refresh)
 			if err != nil {

@@ -116,7 +116,7 @@ func TestHTTPMessages(t *testing.T) {
 	})
 }
 
-// MAIL-26: how long messages are kept is the program's to say.
+// MAIL-26, SEC-116: how long messages are kept is the program's to say.
 func TestMessagesAreCleaned(t *testing.T) {
 	inEach(t, func(t *testing.T, w *world) {
 		w.add(t, person("", "anna@example.com", ""), roster.WithConfirmation())
@@ -188,7 +188,7 @@ func TestMessagePages(t *testing.T) {
 	})
 }
 
-// MAIL-8, MAIL-48: what strangers ask for is capped for each address over all kinds. Beyond it, and for an address that
+// MAIL-8, MAIL-48, SEC-24: what strangers ask for is capped for each address over all kinds. Beyond it, and for an address that
 // nobody has, a row is written all the same, and nothing is sent.
 func TestMessagesToOneTarget(t *testing.T) {
 	inEach(t, func(t *testing.T, w *world) {
@@ -198,8 +198,12 @@ func TestMessagesToOneTarget(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+		for i := range 100 {
+			ctx := roster.WithActor(t.Context(), roster.Actor{Kind: roster.ActorUser, IP: fmt.Sprintf("192.0.2.%d", i)})
+			same(t, nil, errors.Join(w.ResendEmailConfirmation(ctx, "anna@example.com"), w.RequestPasswordReset(ctx, "anna@example.com")))
+		}
 		same(t, 3, w.rows(t, "roster_messages WHERE kind <> 'noop'"))
-		same(t, 3, w.rows(t, "roster_messages WHERE kind = 'noop' AND state = 'cancelled' AND recipient IS NULL AND payload IS NULL"))
+		same(t, 203, w.rows(t, "roster_messages WHERE kind = 'noop' AND state = 'cancelled' AND recipient IS NULL AND payload IS NULL"))
 		same(t, 1, len(w.post(t)))
 	}, func(cfg *usersrepo.Config) {
 		cfg.Protection.Mails.Off, cfg.Protection.AskedMessages.Off, cfg.Protection.Target.Max = true, true, 3

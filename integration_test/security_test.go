@@ -315,3 +315,67 @@ func TestSEC_109_InternalErrors(t *testing.T) {
 		same(t, true, strings.Contains(s.log.String(), marker))
 	})
 }
+
+// SEC-90, MAIL-35: owners are told of what changes about their account, once, and where the change was not made from.
+func TestSEC_90_Notices(t *testing.T) {
+	inEach(t, func(t *testing.T, w *world) {
+		n := 0
+		for name, x := range map[string]struct {
+			do   func(ctx context.Context, u *Person) error
+			want []string // kinds, and to whom: old is the address that the user had
+		}{
+			"password": {func(ctx context.Context, u *Person) error {
+				return w.SetPassword(ctx, u.ID, "another horse battery", roster.ReplacePassword())
+			}, []string{"password_changed to old"}},
+			"username": {func(ctx context.Context, u *Person) error {
+				_, err := w.ChangeUsername(ctx, u.ID, "other-"+*u.Username)
+				return err
+			}, []string{"username_changed to old"}},
+			"address, by an administrator": {func(ctx context.Context, u *Person) error {
+				_, err := w.Update(ctx, u.ID, func(p *Person) error { p.Email = new("new-" + *u.Email); return nil })
+				return err
+			}, []string{"email_changed to old"}},
+			"address, asked for": {func(ctx context.Context, u *Person) error {
+				return w.RequestEmailChange(ctx, u.ID, new("new-"+*u.Email))
+			}, []string{"email_change_new to new-old", "email_change_old to old"}},
+			"address removed": {func(ctx context.Context, u *Person) error {
+				return w.RequestEmailChange(ctx, u.ID, nil)
+			}, []string{"contact_removed to old", "email_change_old to old"}},
+			"stolen refresh token": {func(ctx context.Context, u *Person) error {
+				pair, err := w.IssueTokens(ctx, u.ID, roster.IssueOptions{})
+				if err != nil {
+					return err
+				}
+				for range 2 {
+					if _, err := w.Refresh(ctx, pair.RefreshToken); err != nil {
+						break
+					}
+					w.Clock.Advance(time.Minute)
+				}
+				return nil
+			}, []string{"token_reuse to old"}},
+			"another device": {func(ctx context.Context, u *Person) error {
+				return errors.Join(w.enters(*u.Username), w.enters(*u.Username))
+			}, []string{"new_device to old"}},
+			"archived": {func(ctx context.Context, u *Person) error {
+				_, err := w.ArchiveUser(ctx, u.ID, "")
+				return err
+			}, []string{"archived to old"}},
+		} {
+			t.Run(name, func(t *testing.T) {
+				n++
+				address := fmt.Sprintf("user%d@example.com", n)
+				u := w.add(t, person(fmt.Sprintf("user%d", n), address, ""), roster.WithPassword(passphrase), roster.WithEmailVerified())
+				w.post(t)
+				if err := x.do(t.Context(), u); err != nil {
+					t.Fatal(err)
+				}
+				var got []string
+				for _, line := range w.posted(t) {
+					got = append(got, strings.ReplaceAll(line, address, "old"))
+				}
+				same(t, x.want, got)
+			})
+		}
+	}, func(cfg *usersrepo.Config) { cfg.Protection.Mails.Off = true })
+}

@@ -137,7 +137,7 @@ func TestChangeUsername(t *testing.T) {
 	}, func(cfg *usersrepo.Config) { cfg.Username.ChangeQuota.Max = 3 })
 }
 
-// NAME-5, NAME-6, NAME-8, cases 6 and 7: names that were given up.
+// NAME-5, NAME-6, NAME-8, SEC-84, cases 6 and 7: names that were given up.
 func TestHeldUsernames(t *testing.T) {
 	inEach(t, func(t *testing.T, w *world) {
 		ctx := t.Context()

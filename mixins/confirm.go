@@ -265,14 +265,17 @@ func (c *Core[U]) setConfirmed(ctx context.Context, id roster.ID, k contact, con
 		}
 		result = u
 		b := u.Base()
-		switch {
-		case b.Anonymised() || *k.value(b) == nil:
+		if b.Anonymised() {
 			return roster.ErrNotFound
-		case (*k.provenAt(b) != nil) == confirmed:
-			return nil
 		}
 		if err := c.guardAbove(ctx, rights, roster.PermissionSendCredentials, b); err != nil {
 			return err
+		}
+		switch {
+		case *k.value(b) == nil:
+			return roster.ErrNotFound
+		case (*k.provenAt(b) != nil) == confirmed:
+			return nil
 		}
 		if confirmed {
 			return c.confirmContact(ctx, u, k, callbacks.ByAdmin)

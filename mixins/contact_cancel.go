@@ -89,21 +89,39 @@ func (c *Core[U]) cancelChange(ctx context.Context, u U, asked store.Change) (U,
 	return u, after(ctx, c, run, e)
 }
 
-// revertChange undoes a change that is done, and all of the same contact that came after it: the first owner's link beats
+// revertChange undoes a change that is done, and all that came after it, of either contact: the first owner's link beats
 // those of whoever took the account over.
 func (c *Core[U]) revertChange(ctx context.Context, u U, asked store.Change) (U, error) {
-	later, err := c.Store.LaterChanges(ctx, asked.UserID, asked.Contact, *asked.CompletedAt)
+	later, err := c.Store.LaterChanges(ctx, asked.UserID, *asked.CompletedAt)
 	if err != nil {
 		return u, err
 	}
-	for _, id := range append(later, asked.ID) {
-		if err := c.endChange(ctx, store.Change{ID: id, UserID: asked.UserID}); err != nil {
+	undone := map[string]bool{}
+	for _, x := range append([]store.Change{asked}, later...) {
+		if err := c.endChange(ctx, x); err != nil {
+			return u, err
+		}
+		if undone[x.Contact] {
+			continue // an earlier one says what the contact was
+		}
+		undone[x.Contact] = true
+		if u, err = c.putBack(ctx, u, x, x.ID == asked.ID); err != nil {
 			return u, err
 		}
 	}
-	edit := contactEdit{step: callbacks.ContactReverted}
-	if asked.Old != nil {
+	return u, nil
+}
+
+// putBack makes a contact what it was before a change. What the link has proven is the user's again, or else it fails;
+// of the other contact a value that somebody else has now is not.
+func (c *Core[U]) putBack(ctx context.Context, u U, x store.Change, proven bool) (U, error) {
+	k, edit := contactFor(x.Contact), contactEdit{step: callbacks.ContactReverted}
+	if proven && x.Old != nil {
 		edit.provenAt = new(c.now())
 	}
-	return c.editContact(ctx, u, contactFor(asked.Contact), asked.Old, edit)
+	result, err := c.editContact(ctx, u, k, x.Old, edit)
+	if !proven && errors.Is(err, roster.ErrIdentifierTaken) {
+		return c.editContact(ctx, u, k, nil, edit)
+	}
+	return result, err
 }

@@ -83,6 +83,9 @@ func (c *Core[U]) requestChange(ctx context.Context, id roster.ID, k contact, va
 		if err := c.guardAbove(ctx, rights, roster.PermissionUpdateUsers, b); err != nil {
 			return err
 		}
+		if err := c.stillIn(ctx); err != nil {
+			return err
+		}
 		if value == nil {
 			return c.removeContact(ctx, u, k)
 		}
@@ -153,25 +156,27 @@ func (c *Core[U]) beginChange(ctx context.Context, u U, k contact, wanted identi
 	return c.offerCancel(ctx, u, k, asked)
 }
 
-// offerCancel sends the link that takes a change back to the owner of the account: where they are proven to be reached.
-// An old address that nobody proved may be a stranger's.
+// offerCancel sends the link that takes a change back to the owner of the account: where they are proven to be reached, by
+// mail if they can be. An old address that nobody proved may be a stranger's.
 func (c *Core[U]) offerCancel(ctx context.Context, u U, k contact, asked store.Change) error {
-	old := email
-	switch b := u.Base(); {
-	case k.kind == callbacks.Email && b.Email == nil, k.kind == callbacks.Phone && b.EmailVerifiedAt == nil:
-		old = phone
-	}
-	to := *old.value(u.Base())
-	if to == nil || *old.provenAt(u.Base()) == nil || c.sender(old.channel) == nil {
+	if c.Settings.Confirm.RevertWindow < 0 && asked.CompletedAt != nil {
 		return nil
 	}
-	return c.queueLink(ctx, u, cancelLink, linkTo{
-		kind: k.cancels, channel: old.channel, to: *to, canonical: text(old.canonical(c.canonical(u))), change: &asked.ID,
-		vars: map[string]any{"New": k.mask(asked.New)},
-	})
+	for _, old := range []contact{email, phone} {
+		to := *old.value(u.Base())
+		if to == nil || *old.provenAt(u.Base()) == nil || c.sender(old.channel) == nil {
+			continue
+		}
+		return c.queueLink(ctx, u, cancelLink, linkTo{
+			kind: k.cancels, channel: old.channel, to: *to, canonical: text(old.canonical(c.canonical(u))), change: &asked.ID,
+			vars: map[string]any{"New": k.mask(asked.New)},
+		})
+	}
+	return nil
 }
 
-// removeContact takes a contact away; the last way to log in stays.
+// removeContact takes a contact away, at once; the last way to log in stays. Its owner can take that back as well: else
+// whoever removes it first and adds another later would be rid of the owner.
 func (c *Core[U]) removeContact(ctx context.Context, u U, k contact) error {
 	b := u.Base()
 	if *k.value(b) == nil {
@@ -189,8 +194,18 @@ func (c *Core[U]) removeContact(ctx context.Context, u U, k contact) error {
 	if last {
 		return roster.ErrLastCredential
 	}
-	_, err = c.editContact(ctx, u, k, nil, contactEdit{step: callbacks.ContactRemoved})
-	return err
+	now := c.now()
+	asked := store.Change{ID: roster.NewID(), UserID: b.ID, Contact: string(k.kind), Old: *k.value(b), CreatedAt: now, CompletedAt: &now}
+	if err := c.Store.InsertChange(ctx, &asked); err != nil {
+		return err
+	}
+	if err := c.Store.CompleteChange(ctx, asked.ID, now); err != nil {
+		return err
+	}
+	if _, err = c.editContact(ctx, u, k, nil, contactEdit{step: callbacks.ContactRemoved}); err != nil {
+		return err
+	}
+	return c.offerCancel(ctx, u, k, asked) // to the user as they were
 }
 
 // lastCredential reports whether a user, as they would be, could not log in.
@@ -275,8 +290,10 @@ func (m Confirm[U]) ConfirmPhoneChange(ctx context.Context, id roster.ID, typed 
 	}
 	var taken error
 	err = c.spendCode(ctx, id, store.CodeFor(changePurpose, string(phone.kind)), typed, func(ctx context.Context, u U, link store.Link) error {
-		var err error
-		result, taken, err = c.completeChange(ctx, u, link, roster.ErrInvalidCode)
+		err := c.stillIn(ctx)
+		if err == nil {
+			result, taken, err = c.completeChange(ctx, u, link, roster.ErrInvalidCode)
+		}
 		return err
 	})
 	if err = cmp.Or(err, taken); err != nil {

@@ -24,12 +24,13 @@ import (
 // lockoutKinds tell what a lane locks.
 var lockoutKinds = map[string]roster.LockoutKind{
 	sourceLane: roster.LockoutAddress, identifierLane: roster.LockoutIdentifier, pairLane: roster.LockoutPair, deviceLane: roster.LockoutDevice,
+	deviceRateLane: roster.LockoutDevice,
 }
 
 // noteLockouts writes down the lanes of a failed attempt that have to wait now, and tells the hooks of those that begin
 // to. The counters decide; this is what administrators see of them.
 func (c *Core[U]) noteLockouts(ctx context.Context, ip, login string, id *roster.ID, lanes []lane) error {
-	lanes = slices.DeleteFunc(slices.Clone(lanes), func(l lane) bool { return l.name == sourceLane })
+	lanes = slices.DeleteFunc(slices.Clone(lanes), lane.isRate)
 	if len(lanes) == 0 {
 		return nil
 	}

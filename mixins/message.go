@@ -201,9 +201,13 @@ func (c *Core[U]) queue(ctx context.Context, u U, m outgoing) error {
 // send: both ways write the same.
 func (c *Core[U]) queueNothing(ctx context.Context) error {
 	now := c.now()
-	return c.Store.QueueNothing(ctx, &store.Message{
+	err := c.Store.QueueNothing(ctx, &store.Message{
 		ID: roster.NewID(), Kind: noop, Channel: string(notify.Email), Language: c.Settings.Notify.Language, CreatedAt: now, ExpiresAt: now,
 	})
+	if err == nil {
+		c.Store.AfterCommit(ctx, func(context.Context) { c.wake() }) // as for a message: the next request is to take as long
+	}
+	return err
 }
 
 // noop is the kind of a row that is no message.

@@ -80,6 +80,9 @@ func (m Password[U]) SetPassword(ctx context.Context, id roster.ID, password ros
 		if u.Base().Anonymised() {
 			return roster.ErrNotFound
 		}
+		if err := c.stillIn(ctx); err != nil {
+			return err
+		}
 		if err := free(ctx); err != nil { // another call may have set one
 			return err
 		}

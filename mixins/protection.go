@@ -60,14 +60,22 @@ const (
 	identifierLane = "identifier"
 	pairLane       = "pair"
 	deviceLane     = "device"
+	deviceRateLane = "device_rate"
 )
+
+// isRate reports whether a lane counts attempts as such: success does not clear it, and none is given back to it.
+func (l lane) isRate() bool { return l.name == sourceLane || l.name == deviceRateLane }
 
 // lanes are those that an attempt on a login string from an address is counted in: for one from a known device that of
 // the device alone, so that nobody else can lock its owner out.
 func (c *Core[U]) lanes(ctx context.Context, ip, login string) []lane {
 	p := c.Settings.Protection
 	if device := knownDevice[U](ctx, login); device != nil {
-		return []lane{{deviceLane, p.backoff(c.counterKey("device", string(device)), p.Device)}}
+		list := []lane{{deviceLane, p.backoff(c.counterKey("device", string(device)), p.Device)}}
+		if !p.DeviceRate.Off {
+			list = append(list, lane{deviceRateLane, sourceLimit(c.counterKey("device-rate", string(device)), p.DeviceRate)})
+		}
+		return list
 	}
 	source, key := roster.Actor{IP: ip}.Source(), c.Identifiers.CounterKey(login)
 	var list []lane
@@ -305,7 +313,7 @@ func (m Protection[U]) RecordLoginSuccess(ctx context.Context, ip, login string,
 	}
 	var keys []string
 	for _, l := range c.lanes(ctx, ip, login) {
-		if l.name != sourceLane {
+		if !l.isRate() {
 			keys = append(keys, l.limit.Key)
 		}
 	}
@@ -319,7 +327,7 @@ func (m Protection[U]) RecordLoginSuccess(ctx context.Context, ip, login string,
 func (c *Core[U]) giveBack(ctx context.Context, ip, login string) {
 	var limits []cache.Limit
 	for _, l := range c.lanes(ctx, ip, login) {
-		if l.name != sourceLane {
+		if !l.isRate() {
 			limits = append(limits, l.limit)
 		}
 	}

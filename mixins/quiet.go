@@ -26,11 +26,6 @@ func (c *Core[U]) askQuietly(
 		if err != nil {
 			return err
 		}
-		ofAnyKind, err := c.takeTarget(ctx, canonical)
-		if err != nil {
-			return err
-		}
-		toTarget = toTarget && ofAnyKind
 		id, account := roster.NewID(), c.counterKey("nobody", canonical)
 		u, err := find(ctx)
 		switch {
@@ -43,11 +38,17 @@ func (c *Core[U]) askQuietly(
 		if err != nil {
 			return err
 		}
+		within := toTarget && toAccount
+		if within { // else asking for what is not sent would use up what may be
+			if within, err = c.takeTarget(ctx, canonical); err != nil {
+				return err
+			}
+		}
 		u, err = c.lock(ctx, id)
 		switch {
 		case err != nil && !errors.Is(err, roster.ErrNotFound):
 			return err
-		case err != nil || !toTarget || !toAccount || u.Base().Deleted() || c.shutOut(u.Base()):
+		case err != nil || !within || u.Base().Deleted() || c.shutOut(u.Base()):
 			return c.sendNothing(ctx, id)
 		}
 		if err := send(ctx, u); !errors.Is(err, errNothingToSend) {

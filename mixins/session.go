@@ -70,7 +70,13 @@ var errVetoed = errors.New("vetoed")
 type issued[U roster.Model] struct {
 	user  U
 	known bool
+	// epoch is the user's before the secret was judged. When it is another one by the time that the row is locked, the
+	// password was changed or the user kicked meanwhile: that wins (ACCT-28).
+	epoch int64
 }
+
+// errOutrun is the answer to a log-in that something has overtaken which ends all sessions.
+var errOutrun = roster.ErrInvalidCredentials.WithCause(errors.New("the account changed while its secret was judged"))
 
 type issuedKey struct{}
 
@@ -103,6 +109,9 @@ func (m Session[U]) IssueTokens(ctx context.Context, id roster.ID, options roste
 		}
 		if err := c.mayLogIn(ctx, u.Base()); err != nil {
 			return err
+		}
+		if into != nil && into.epoch != u.Base().Epoch {
+			return errOutrun
 		}
 		run := c.hooks.Login.Begin()
 		e := &callbacks.Login[U]{Event: c.event(ctx), User: u, Via: options.Via, AMR: options.AMR, Captcha: options.Captcha}
@@ -223,6 +232,25 @@ func clipTo(text string, most int) string {
 		return text
 	}
 	return string([]rune(text)[:most])
+}
+
+// stillIn refuses what a user does in a session that has ended since their request came in: with the user's row locked
+// nothing that ends sessions can come between. It is for what leads to a way into the account.
+func (c *Core[U]) stillIn(ctx context.Context) error {
+	actor := roster.ActorFrom(ctx)
+	if actor.Trusted() || actor.SID == (roster.ID{}) {
+		return nil
+	}
+	x, err := c.Store.GetSession(ctx, actor.SID)
+	switch {
+	case errors.Is(err, roster.ErrNotFound):
+		return roster.ErrSessionRevoked
+	case err != nil:
+		return err
+	case x.EndedAt != nil:
+		return roster.ErrSessionRevoked
+	}
+	return nil
 }
 
 // VerifyToken implements SessionOps.

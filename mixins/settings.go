@@ -149,6 +149,8 @@ type ProtectionConfig struct {
 	// Device does the same for a device that somebody has logged in from, which nothing else holds up. Off: no device is
 	// known.
 	Device LaneConfig
+	// DeviceRate lets such a device log in 30 times in 60 s, right or wrong.
+	DeviceRate LaneConfig
 	// FirstWait is the wait after the failure that fills one of these three, MaxWait the longest; 0 means 1 s and 15 min.
 	FirstWait, MaxWait time.Duration
 	// CaptchaAfter is how many failures of a login string from an address ask for a captcha; 0 means 3, a negative number
@@ -301,6 +303,7 @@ func (s Settings) WithDefaults() Settings {
 	p.Identifier.fill(10, 15*time.Minute)
 	p.Pair.fill(10, 15*time.Minute)
 	p.Device.fill(10, 15*time.Minute)
+	p.DeviceRate.fill(30, time.Minute)
 	fill(&p.FirstWait, time.Second)
 	fill(&p.MaxWait, 15*time.Minute)
 	p.CaptchaAfter = cmp.Or(p.CaptchaAfter, 3)

@@ -103,9 +103,23 @@ func (ch *change[U]) apply(ctx context.Context) (U, error) {
 
 // guardContacts keeps an administrator from changing where somebody who may do more than they gets their links: that is
 // the way to their password. Changes of contact were judged when they were asked for, and are proven by the token.
+// Nobody changes their own like that either: RequestEmailChange asks for proof, and lets the old contact cancel it.
 func (ch *change[U]) guardContacts(ctx context.Context) error {
-	if ch.edit != nil || equalValues(ch.names.Email, ch.oldNames.Email) && equalValues(ch.names.Phone, ch.oldNames.Phone) {
+	if ch.edit != nil {
 		return nil
+	}
+	var faults roster.FieldErrors
+	if !equalValues(ch.names.Email, ch.oldNames.Email) {
+		faults.Add("email", roster.ForbiddenField)
+	}
+	if !equalValues(ch.names.Phone, ch.oldNames.Phone) {
+		faults.Add("phone", roster.ForbiddenField)
+	}
+	if len(faults) == 0 {
+		return nil
+	}
+	if actor := roster.ActorFrom(ctx); !nested(ctx) && !actor.Trusted() && actor.ID == ch.old.Base().ID {
+		return faults.Err()
 	}
 	return ch.core.guardAbove(ctx, ch.rights, roster.PermissionUpdateUsers, ch.old.Base())
 }

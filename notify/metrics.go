@@ -55,7 +55,7 @@ func (w *Worker) Queued(kind string, channel Channel) {
 func (w *Worker) Stats() []roster.MessageStats {
 	w.metrics.mu.Lock()
 	defer w.metrics.mu.Unlock()
-	list := make([]roster.MessageStats, 0, len(w.metrics.counts))
+	var list []roster.MessageStats
 	for _, s := range w.metrics.counts {
 		list = append(list, *s)
 	}

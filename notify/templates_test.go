@@ -232,7 +232,7 @@ Acme hat diese Nachricht automatisch an bob@example.com gesendet.
 	}
 }
 
-// MAIL-38; case 11.
+// MAIL-38, SEC-102; case 11.
 func TestTemplatesEscape(t *testing.T) {
 	made := templates(t, map[string]string{
 		"token_reuse/en.subject.txt": "{{.Name}}: {{.User.Company}}",

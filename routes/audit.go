@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	"github.com/roster-go/roster"
+	"github.com/roster-go/roster/internal/jsontext"
 )
 
 // auditRepo is what the endpoint of the audit trail calls.
@@ -25,7 +26,7 @@ func auditEndpoints(repo auditRepo) []endpoint {
 
 type audit struct{ repo auditRepo }
 
-// auditView is a line of the audit trail. JSON escapes what could break a line, or speak to a terminal.
+// auditView is a line of the audit trail, in which nothing breaks a line or speaks to a terminal.
 type auditView struct {
 	ID        string             `json:"id"`
 	At        string             `json:"at"`
@@ -40,6 +41,13 @@ type auditView struct {
 	UserAgent string             `json:"user_agent,omitempty"`
 	SessionID *string            `json:"session_id"`
 	RequestID string             `json:"request_id,omitempty"`
+}
+
+// MarshalJSON escapes more than package json does.
+func (v auditView) MarshalJSON() ([]byte, error) {
+	type members auditView
+	text, err := json.Marshal(members(v))
+	return []byte(jsontext.Escape(string(text))), err
 }
 
 type auditActorView struct {
@@ -111,6 +119,6 @@ func (v auditView) cells() []string {
 	}
 	return []string{
 		v.ID, v.At, text(v.Actor.ID), string(v.Actor.Kind), text(v.Actor.OnBehalf), v.Action, text(v.SubjectID), string(v.Result),
-		v.Code, string(v.Changes), v.Reason, v.IP, v.UserAgent, text(v.SessionID), v.RequestID,
+		v.Code, jsontext.Escape(string(v.Changes)), jsontext.Escape(v.Reason), v.IP, jsontext.Escape(v.UserAgent), text(v.SessionID), v.RequestID,
 	}
 }

@@ -2,11 +2,11 @@ package routes
 
 import (
 	"context"
-	"encoding/csv"
 	"encoding/json"
 	"io"
 	"net/http"
 	"strings"
+	"unicode"
 
 	"github.com/labstack/echo/v4"
 
@@ -62,38 +62,52 @@ func writeNDJSON(ctx context.Context, w io.Writer, _ []string, lines linesFunc) 
 }
 
 func writeCSV(ctx context.Context, w io.Writer, columns []string, lines linesFunc) error {
-	table := csv.NewWriter(w)
-	table.UseCRLF = true
 	begun := false
 	begin := func() error { // not before it is known that there will be a file
 		if begun {
 			return nil
 		}
 		begun = true
-		return table.Write(columns)
+		return writeRow(w, columns)
 	}
 	if err := lines(ctx, func(_ any, cells []string) error {
 		if err := begin(); err != nil {
 			return err
 		}
-		for i, cell := range cells {
-			cells[i] = defused(cell)
-		}
-		return table.Write(cells)
+		return writeRow(w, cells)
 	}); err != nil {
 		return err
 	}
-	if err := begin(); err != nil {
-		return err
-	}
-	table.Flush()
-	return table.Error()
+	return begin()
 }
 
-// defused is a cell that no spreadsheet takes for a formula.
+// writeRow writes a line of RFC 4180. All cells are in quotes, so that no program takes a semicolon or tab in one for the
+// end of it, and what comes after for a formula.
+func writeRow(w io.Writer, cells []string) error {
+	var row strings.Builder
+	for i, cell := range cells {
+		if i > 0 {
+			row.WriteByte(',')
+		}
+		row.WriteString(`"` + strings.ReplaceAll(defused(cell), `"`, `""`) + `"`)
+	}
+	row.WriteString("\r\n")
+	_, err := io.WriteString(w, row.String())
+	return err
+}
+
+// defused is a cell that no spreadsheet takes for a formula, also where it passes over white space or reads full-width signs.
 func defused(cell string) string {
-	if cell != "" && strings.ContainsRune("=+-@\t\r", rune(cell[0])) {
+	text := strings.TrimLeftFunc(cell, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) })
+	if len(text) < len(cell) || strings.ContainsRune("=+-@＝＋－＠", firstRune(text)) {
 		return "'" + cell
 	}
 	return cell
+}
+
+func firstRune(text string) rune {
+	for _, r := range text {
+		return r
+	}
+	return 0
 }

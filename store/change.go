@@ -67,16 +67,16 @@ func (s *Store) EndChange(ctx context.Context, id roster.ID, now time.Time) erro
 	return err
 }
 
-// LaterChanges returns the ids of the changes of a contact that a user completed after a time.
-func (s *Store) LaterChanges(ctx context.Context, user roster.ID, contact string, after time.Time) ([]roster.ID, error) {
-	var list []roster.ID
+// LaterChanges returns the changes that a user completed after a time and that are not undone, the earliest first.
+func (s *Store) LaterChanges(ctx context.Context, user roster.ID, after time.Time) ([]Change, error) {
+	var list []Change
 	err := s.rows(ctx, `
-		SELECT id FROM {changes} WHERE user_id = $1 AND contact = $2 AND completed_at > $3`,
-		[]any{user, contact, after}, func(scan scanFunc) error {
-			var id roster.ID
-			err := scan(&id)
-			list = append(list, id)
-			return err
-		})
+		SELECT id, contact, old_value FROM {changes} WHERE user_id = $1 AND completed_at > $2 AND ended_at IS NULL
+		ORDER BY completed_at, id`, []any{user, after}, func(scan scanFunc) error {
+		c := Change{UserID: user}
+		err := scan(&c.ID, &c.Contact, &c.Old)
+		list = append(list, c)
+		return err
+	})
 	return list, err
 }

@@ -134,7 +134,7 @@ var operations = map[string]func(ctx context.Context, w *world) error{
 	},
 }
 
-// STORE-9, case 5: whatever statement of an operation fails, nothing of it is left.
+// STORE-9, SEC-31, case 5: whatever statement of an operation fails, nothing of it is left.
 func TestFaults(t *testing.T) {
 	t.Parallel()
 	injected := errors.New("injected fault")

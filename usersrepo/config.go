@@ -192,6 +192,7 @@ func (c Config) check() error {
 		{"Protection.Identifier", s.Protection.Identifier},
 		{"Protection.Pair", s.Protection.Pair},
 		{"Protection.Device", s.Protection.Device},
+		{"Protection.DeviceRate", s.Protection.DeviceRate},
 		{"Protection.Registration", s.Protection.Registration},
 		{"Protection.Mails", s.Protection.Mails},
 		{"Protection.Codes", s.Protection.Codes},

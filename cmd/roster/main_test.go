@@ -3,17 +3,24 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
+	"log/slog"
+	"maps"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/labstack/echo/v4"
 
 	"github.com/roster-go/roster/rostertest"
 )
@@ -303,4 +310,31 @@ func askAs(t *testing.T, host, address, path string) int {
 	}
 	_ = response.Body.Close()
 	return response.StatusCode
+}
+
+// HTTP-68: a line tells what was asked for, and nothing of who asked.
+func TestAccessLog(t *testing.T) {
+	var log bytes.Buffer
+	e := echo.New()
+	e.Use(accessLog(slog.New(slog.NewJSONHandler(&log, nil))))
+	e.POST("/api/users/:id", func(c echo.Context) error {
+		c.Response().Header().Set(echo.HeaderXRequestID, "r-1")
+		return c.NoContent(http.StatusAccepted)
+	})
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/api/users/4711?email=ann@example.com", strings.NewReader(`{"password":"secret"}`))
+	r.Header.Set("Authorization", "Bearer hidden")
+	r.Header.Set("User-Agent", "agent-1")
+	r.RemoteAddr = "192.0.2.7:1234"
+	e.ServeHTTP(httptest.NewRecorder(), r)
+	var line map[string]any
+	if err := json.Unmarshal(log.Bytes(), &line); err != nil {
+		t.Fatal(err)
+	}
+	names := slices.Sorted(maps.Keys(line))
+	if want := []string{"duration", "level", "method", "msg", "request_id", "route", "status", "time"}; !slices.Equal(names, want) {
+		t.Errorf("the line has %v, want %v", names, want)
+	}
+	if line["route"] != "/api/users/:id" || line["method"] != "POST" || line["status"] != 202.0 || line["request_id"] != "r-1" {
+		t.Errorf("%s", log.String())
+	}
 }

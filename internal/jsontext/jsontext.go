@@ -1,7 +1,12 @@
-// Package jsontext looks at JSON for what package json lets pass.
+// Package jsontext looks at JSON for what package json lets pass, and writes what it does not escape.
 package jsontext
 
-import "unicode/utf8"
+import (
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
 
 // Clean reports whether the strings in a JSON text are texts: it is UTF-8, and none of them holds U+0000, which PostgreSQL
 // cannot store, or half of a surrogate pair, which is no character and which decoders replace silently.
@@ -55,4 +60,25 @@ func codeUnit(text []byte, at int) int {
 		}
 	}
 	return unit
+}
+
+// Escape writes as \uXXXX what in a JSON text, or a line of a log, would speak to a terminal or hide what stands there:
+// control characters but for white space, and those that turn the direction of writing.
+func Escape(text string) string {
+	if strings.IndexFunc(text, speaks) < 0 {
+		return text
+	}
+	var b strings.Builder
+	for _, r := range text {
+		if speaks(r) {
+			fmt.Fprintf(&b, `\u%04x`, r)
+			continue
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}
+
+func speaks(r rune) bool {
+	return unicode.IsControl(r) && r != '\t' && r != '\n' && r != '\r' || unicode.Is(unicode.Bidi_Control, r) || r == 0xFEFF
 }

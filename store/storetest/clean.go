@@ -8,8 +8,9 @@ import (
 	"github.com/roster-go/roster/store"
 )
 
+// SEC-116: what is past its time goes, and nothing else.
 func (s *suite) testClean(t *testing.T) {
-	keep := store.Keep{Sessions: time.Hour, Links: 2 * time.Hour, Messages: 3 * time.Hour, DeadMessages: 4 * time.Hour, Audit: 5 * time.Hour}
+	keep := store.Keep{Sessions: time.Hour, Links: 2 * time.Hour, Messages: 3 * time.Hour, DeadMessages: 4 * time.Hour, Audit: 5 * time.Hour, Changes: 6 * time.Hour}
 	clean := func(t *testing.T) int64 {
 		t.Helper()
 		n, err := s.Clean(t.Context(), s.now, keep)
@@ -60,7 +61,20 @@ func (s *suite) testClean(t *testing.T) {
 		noError(t, s.HoldUsername(t.Context(), newHash(), &a.ID, s.now))
 		noError(t, s.HoldUsername(t.Context(), newHash(), &a.ID, *at(-time.Microsecond)))
 
-		same(t, "deleted", clean(t), int64(3+2+3+1+1))
+		change := func(d time.Duration) {
+			c := &store.Change{ID: roster.NewID(), UserID: a.ID, Contact: "email", New: "new@example.com", Canonical: "new@example.com", CreatedAt: *at(d)}
+			noError(t, s.InsertChange(t.Context(), c))
+		}
+		change(-6 * time.Hour)
+		change(-6*time.Hour - time.Microsecond)
+		for purpose, d := range map[store.LinkPurpose]time.Duration{"over": -1000 * time.Hour, "runs": 0} {
+			_, err := s.TakeTry(t.Context(), a.ID, purpose, *at(d))
+			noError(t, err)
+		}
+
+		same(t, "deleted", clean(t), int64(3+2+3+1+1+1+1))
+		same(t, "changes", ids(t, "changes", "id"), 1)
+		same(t, "tries", ids(t, "tries", "purpose"), 1)
 		same(t, "sessions", ids(t, "sessions", "id"), 4)
 		same(t, "links", ids(t, "links", "hash"), 2)
 		same(t, "messages", ids(t, "messages", "id"), 2*2+3+1)

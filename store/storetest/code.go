@@ -102,10 +102,10 @@ func (s *suite) testChange(t *testing.T) {
 	pending, err = s.PendingChanges(ctx, u.ID, "")
 	noError(t, err)
 	same(t, "pending", len(pending), 0)
-	later, err := s.LaterChanges(ctx, u.ID, "email", s.now)
+	later, err := s.LaterChanges(ctx, u.ID, s.now)
 	noError(t, err)
-	same(t, "later", later, []roster.ID{a.ID})
-	later, err = s.LaterChanges(ctx, u.ID, "email", s.now.Add(time.Minute))
+	same(t, "later", later, []store.Change{{ID: a.ID, UserID: u.ID, Contact: a.Contact, Old: a.Old}})
+	later, err = s.LaterChanges(ctx, u.ID, s.now.Add(time.Minute))
 	noError(t, err)
 	same(t, "later", len(later), 0)
 

@@ -1,0 +1,215 @@
+package integration_test
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+
+	"github.com/roster-go/roster"
+	"github.com/roster-go/roster/passwords"
+	"github.com/roster-go/roster/rostertest"
+	"github.com/roster-go/roster/usersrepo"
+)
+
+// heldHasher verifies when it is told to go on.
+type heldHasher struct {
+	passwords.Hasher
+	mu     sync.Mutex
+	began  chan struct{} // nil: at once
+	resume chan struct{}
+}
+
+func (h *heldHasher) Verify(ctx context.Context, encoded string, password roster.Secret) (passwords.Match, error) {
+	match, err := h.Hasher.Verify(ctx, encoded, password)
+	h.mu.Lock()
+	began, goOn := h.began, h.resume
+	h.began = nil
+	h.mu.Unlock()
+	if began != nil {
+		close(began)
+		<-goOn
+	}
+	return match, err
+}
+
+// hold makes the next Verify wait until the result is called.
+func (h *heldHasher) hold() (began chan struct{}, goOn func()) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.began, h.resume = make(chan struct{}), make(chan struct{})
+	held := h.resume
+	return h.began, func() { close(held) }
+}
+
+// ACCT-28, SEC-29, SEC-35, SEC-37: what ends all sessions ends those too that a password judged before it is about to make.
+func TestOutrunLogin(t *testing.T) {
+	t.Parallel()
+	rostertest.Each(t, func(t *testing.T, db *sqlx.DB) {
+		ctx, hasher := t.Context(), &heldHasher{Hasher: rostertest.Hasher{}}
+		w := found(t, db, func(cfg *usersrepo.Config) { cfg.Password.Hasher = hasher })
+		for name, end := range map[string]func(id roster.ID) error{
+			"reset": func(id roster.ID) error {
+				token, err := w.SetPasswordResetToken(ctx, id)
+				if err != nil {
+					return err
+				}
+				_, err = w.ResetPassword(ctx, token, "another horse battery")
+				return err
+			},
+			"kick": func(id roster.ID) error { return w.Kick(ctx, id) },
+		} {
+			u := w.add(t, person(name+"ed", name+"@example.com", ""), roster.WithPassword(passphrase), roster.WithEmailVerified())
+			began, goOn := hasher.hold()
+			result := make(chan error, 1)
+			go func() { result <- w.enters(name + "ed") }()
+			<-began
+			same(t, nil, end(u.ID))
+			goOn()
+			refused(t, <-result, roster.ErrInvalidCredentials)
+			same(t, 0, w.rows(t, "roster_sessions WHERE ended_at IS NULL"))
+		}
+	})
+}
+
+// SEC-35, SEC-88: what a session asks for that has ended meanwhile is refused, where it would lead into the account.
+func TestEndedSessionAsks(t *testing.T) {
+	inEach(t, func(t *testing.T, w *world) {
+		u := w.add(t, person("anna", "anna@example.com", ""), roster.WithPassword(passphrase), roster.WithEmailVerified())
+		pair := w.issue(t, u.ID)
+		ctx := roster.WithActor(t.Context(), roster.Actor{Kind: roster.ActorUser, ID: u.ID, SID: pair.SessionID, AuthTime: w.Clock.Now()})
+		same(t, nil, w.RequestPhoneChange(ctx, u.ID, new(number)))
+		code := w.code(t, number)
+		same(t, nil, w.Kick(t.Context(), u.ID))
+		refused(t, w.RequestEmailChange(ctx, u.ID, new("evil@example.com")), roster.ErrSessionRevoked)
+		refused(t, w.RequestEmailChange(ctx, u.ID, nil), roster.ErrSessionRevoked)
+		_, err := w.ConfirmPhoneChange(ctx, u.ID, code)
+		refused(t, err, roster.ErrSessionRevoked)
+		w.exec(t, "DELETE FROM roster_passwords")
+		refused(t, w.SetPassword(ctx, u.ID, "another horse battery"), roster.ErrSessionRevoked)
+	}, func(cfg *usersrepo.Config) { cfg.Protection.Mails.Off = true })
+}
+
+// SEC-88, SEC-89, SEC-95: nobody changes by Update how they are reached themselves, and an administrator not how somebody
+// stronger is.
+func TestUpdateOfOwnContacts(t *testing.T) {
+	inEach(t, func(t *testing.T, w *world) {
+		boss, bossUser := w.acting(t, "boss", roster.WithSuperuser(true))
+		clerk, _ := w.acting(t, "clerk", roster.WithPermissions("users:update"))
+		strong := w.add(t, person("strong", "strong@example.com", ""), roster.WithPermissions("*"))
+		weak := w.add(t, person("weak", "weak@example.com", ""))
+		_, err := w.Update(boss, bossUser.ID, func(p *Person) error {
+			p.Email, p.Phone = new("evil@example.com"), new(number)
+			return nil
+		})
+		refused(t, err, roster.ErrValidationFailed, "email:forbidden_field", "phone:forbidden_field")
+		rename := func(p *Person) error { p.Username = new("renamed-" + *p.Username); return nil }
+		_, err = w.Update(clerk, strong.ID, func(p *Person) error { p.Email = new("evil@example.com"); return nil })
+		refused(t, err, roster.ErrForbidden)
+		must(w.Update(clerk, weak.ID, rename))(t)
+		must(w.Update(boss, strong.ID, rename))(t)
+		must(w.Update(boss, bossUser.ID, rename))(t)
+	})
+}
+
+// CONF-29, CONF-32, CONF-33, SEC-88: the first owner takes back a removal, and what came after a change of the other contact.
+func TestTakeBack(t *testing.T) {
+	cancelToken := func(t *testing.T, w *world, to string) roster.Secret {
+		t.Helper()
+		w.post(t)
+		for _, m := range w.Mailbox.All() {
+			if m.To == to && m.Token != "" && m.Kind != "password_reset" {
+				return m.Token
+			}
+		}
+		t.Fatalf("no link went to %s", to)
+		return ""
+	}
+	inEach(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		t.Run("a removal", func(t *testing.T) {
+			u := w.add(t, person("anna", "anna@example.com", ""), roster.WithPassword(passphrase), roster.WithEmailVerified())
+			same(t, nil, w.RequestEmailChange(ctx, u.ID, nil))
+			cancel := cancelToken(t, w, "anna@example.com")
+			same(t, nil, w.RequestEmailChange(ctx, u.ID, new("evil@example.com")))
+			must(w.ConfirmEmailChange(ctx, w.token(t)))(t)
+			got := must(w.CancelContactChange(ctx, cancel))(t)
+			same(t, "anna@example.com", *got.Email)
+			same(t, true, got.EmailVerifiedAt != nil)
+			refused(t, w.enters("evil@example.com"), roster.ErrInvalidCredentials)
+		})
+		t.Run("what was added meanwhile", func(t *testing.T) {
+			u := w.add(t, person("berta", "berta@example.com", ""), roster.WithPassword(passphrase), roster.WithEmailVerified())
+			same(t, nil, w.RequestEmailChange(ctx, u.ID, new("evil2@example.com")))
+			var proof roster.Secret
+			for _, m := range w.post(t) {
+				if m.To == "evil2@example.com" {
+					proof = m.Token
+				}
+			}
+			cancel := cancelToken(t, w, "berta@example.com")
+			must(w.ConfirmEmailChange(ctx, proof))(t)
+			w.Clock.Advance(time.Second)
+			same(t, nil, w.RequestPhoneChange(ctx, u.ID, new("+12025550177")))
+			must(w.ConfirmPhoneChange(ctx, u.ID, w.code(t, "+12025550177")))(t)
+			got := must(w.CancelContactChange(ctx, cancel))(t)
+			if *got.Email != "berta@example.com" || got.Phone != nil || got.PhoneVerifiedAt != nil {
+				t.Errorf("%+v", got.User)
+			}
+		})
+		t.Run("by a proven phone, when the address is not proven", func(t *testing.T) {
+			u := w.add(t, person("carla", "carla@example.com", "+12025550178"), roster.WithPassword(passphrase), roster.WithPhoneVerified())
+			same(t, nil, w.RequestEmailChange(ctx, u.ID, new("evil3@example.com")))
+			cancelToken(t, w, "+12025550178")
+		})
+	}, func(cfg *usersrepo.Config) { cfg.Protection.Mails.Off = true })
+}
+
+// SEC-15, PROT-37: what is not sent uses up nothing of what may be sent to an address.
+func TestAskingForNothing(t *testing.T) {
+	inEach(t, func(t *testing.T, w *world) {
+		w.add(t, person("anna", "anna@example.com", ""), roster.WithPassword(passphrase), roster.WithEmailVerified())
+		for range 30 {
+			same(t, nil, w.RequestPasswordReset(t.Context(), "anna@example.com"))
+		}
+		same(t, 1, len(w.post(t))) // the second replaced the first
+		w.Clock.Advance(31 * time.Minute)
+		same(t, nil, w.RequestPasswordReset(t.Context(), "anna@example.com"))
+		same(t, []string{"password_reset to anna@example.com"}, w.posted(t))
+	}, func(cfg *usersrepo.Config) { cfg.Protection.AskedMessages.Off = true })
+}
+
+// PROT-24, SEC-25: a known device is held up by nobody else, but logs in no more often than people do.
+func TestDeviceRate(t *testing.T) {
+	inEach(t, func(t *testing.T, w *world) {
+		w.add(t, person("bob", "", ""), roster.WithPassword(secret))
+		l, err := w.Login(t.Context(), roster.PasswordCredentials("bob", secret))
+		same(t, nil, err)
+		entered := 0
+		for range 40 {
+			if _, err = w.withDevice(t.Context(), "bob", secret, l.DeviceToken); err != nil {
+				break
+			}
+			entered++
+		}
+		refused(t, err, roster.ErrTooManyRequests)
+		same(t, 30, entered)
+		w.Clock.Advance(61 * time.Second)
+		_, err = w.withDevice(t.Context(), "bob", secret, l.DeviceToken)
+		same(t, nil, err)
+	})
+}
+
+// SEC-79, SEC-115: a permission to send proofs shows nothing of somebody stronger.
+func TestConfirmShowsNothing(t *testing.T) {
+	inEach(t, func(t *testing.T, w *world) {
+		clerk, _ := w.acting(t, "clerk", roster.WithPermissions("users:credentials"))
+		boss := w.add(t, person("boss", "boss@example.com", ""), roster.WithSuperuser(true), roster.WithEmailVerified())
+		_, err := w.SetEmailConfirmed(clerk, boss.ID, true)
+		refused(t, err, roster.ErrForbidden)
+		_, err = w.SetPhoneConfirmed(clerk, boss.ID, true)
+		refused(t, err, roster.ErrForbidden)
+	})
+}
