@@ -83,6 +83,82 @@ func FuzzCursor(f *testing.F) {
 	})
 }
 
+// USER-63, SEC-98: the cursors of the other lists are good for the same list, query and table alone.
+func TestCursorOfLists(t *testing.T) {
+	t.Parallel()
+	rostertest.Each(t, func(t *testing.T, db *sqlx.DB) {
+		var shared usersrepo.Config
+		w := found(t, db, func(cfg *usersrepo.Config) { shared = *cfg })
+		other := found(t, db, func(cfg *usersrepo.Config) {
+			cfg.Secrets = shared.Secrets
+			cfg.Store.UsersTable, cfg.Store.Prefix = "staff", "staff_"
+		})
+		ctx, admin := w.acting(t, "warden", roster.WithPermissions("users:ban"))
+		for _, name := range []string{"anna", "berta"} {
+			u := w.add(t, person(name, name+"@example.com", ""), roster.WithConfirmation())
+			must(w.Ban(ctx, u.ID, roster.Ban{}))(t)
+		}
+		for range 10 {
+			same(t, wrong, w.attempt(t.Context(), "203.0.113.7", "nobody", "wrong"))
+		}
+		type list func(w *world, limit int, cursor string, changed bool) (next string, err error)
+		lists := map[string]list{
+			"audit": func(w *world, limit int, cursor string, changed bool) (string, error) {
+				q := roster.AuditQuery{Limit: limit, Cursor: cursor, Actor: &admin.ID}
+				if changed {
+					q.Actor = nil
+				}
+				page, err := w.ListAudit(t.Context(), q)
+				return page.Next, err
+			},
+			"blacklist": func(w *world, limit int, cursor string, changed bool) (string, error) {
+				q := roster.BlacklistQuery{Limit: limit, Cursor: cursor, By: &admin.ID}
+				if changed {
+					q.By = nil
+				}
+				page, err := w.GetBlacklist(t.Context(), q)
+				return page.Next, err
+			},
+			"lockouts": func(w *world, limit int, cursor string, changed bool) (string, error) {
+				q := roster.LockoutQuery{Limit: limit, Cursor: cursor, Text: "no"}
+				if changed {
+					q.Text = ""
+				}
+				page, err := w.ListLockouts(t.Context(), q)
+				return page.Next, err
+			},
+			"messages": func(w *world, limit int, cursor string, changed bool) (string, error) {
+				q := roster.MessageQuery{Limit: limit, Cursor: cursor, State: "pending"}
+				if changed {
+					q.State = ""
+				}
+				page, err := w.ListMessages(t.Context(), q)
+				return page.Next, err
+			},
+		}
+		for name, list := range lists {
+			t.Run("USER-63 "+name, func(t *testing.T) {
+				cursor := must(list(w, 1, "", false))(t)
+				same(t, "", must(list(w, 200, cursor, false))(t))
+				for _, bad := range []string{"x", cursor[1:], cursor + "A", cursor + "\n", "\r" + cursor} {
+					_, err := list(w, 1, bad, false)
+					refused(t, err, roster.ErrInvalidCursor)
+				}
+				_, err := list(w, 1, cursor, true)
+				refused(t, err, roster.ErrInvalidCursor)
+				_, err = list(other, 1, cursor, false)
+				refused(t, err, roster.ErrInvalidCursor)
+				for another, stranger := range lists {
+					if another != name {
+						_, err := list(w, 1, must(stranger(w, 1, "", false))(t), false)
+						refused(t, err, roster.ErrInvalidCursor)
+					}
+				}
+			})
+		}
+	})
+}
+
 // USER-63, SEC-98, case 27: a cursor is good for its own query on its own table, whatever the limit and the asker.
 func TestCursorOfAnotherQuery(t *testing.T) {
 	t.Parallel()

@@ -333,8 +333,9 @@ func (m Management[U]) ListAudit(ctx context.Context, query roster.AuditQuery) (
 	if err != nil {
 		return page, err
 	}
-	limit, err := pageLimit(query.Limit)
-	if err != nil {
+	var faults roster.FieldErrors
+	limit := pageLimit(query.Limit, &faults)
+	if err := faults.Err(); err != nil {
 		return page, err
 	}
 	cursor := query.Cursor

@@ -217,8 +217,9 @@ func (m Management[U]) GetBlacklist(ctx context.Context, query roster.BlacklistQ
 	if _, err := c.judge(ctx, roster.PermissionReadUsers, roster.ID{}); err != nil {
 		return page, err
 	}
-	limit, err := pageLimit(query.Limit)
-	if err != nil {
+	var faults roster.FieldErrors
+	limit := pageLimit(query.Limit, &faults)
+	if err := faults.Err(); err != nil {
 		return page, err
 	}
 	now := c.now()

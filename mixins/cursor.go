@@ -20,8 +20,30 @@ const maxCursor = 1024
 
 var errLongKey = roster.ErrValidationFailed.WithFields(roster.FieldError{Field: "sort", Code: roster.TooLong})
 
-// sealCursor returns where a page ended, for the client to bring back: readable by this installation alone, and good
-// for the same query alone. A page cannot end at a user whose sort keys are longer than a cursor may be.
+// sealPlace returns where a page ended, for the client to bring back: readable by this installation alone, and good for
+// the same query alone.
+func (c *Core[U]) sealPlace(content, query []byte) string {
+	return base64.RawURLEncoding.EncodeToString(c.Secrets.Seal(secrets.Cursor, content, query))
+}
+
+// openPlace reads what sealPlace made for the same query.
+func (c *Core[U]) openPlace(text string, query []byte) ([]byte, error) {
+	if len(text) > maxCursor || strings.ContainsAny(text, "\r\n") { // package base64 would skip line breaks
+		return nil, roster.ErrInvalidCursor
+	}
+	sealed, err := base64.RawURLEncoding.Strict().DecodeString(text)
+	if err != nil {
+		return nil, roster.ErrInvalidCursor
+	}
+	content, err := c.Secrets.Open(secrets.Cursor, sealed, query)
+	if err != nil {
+		return nil, roster.ErrInvalidCursor
+	}
+	return content, nil
+}
+
+// sealCursor returns where a page of users ended. A page cannot end at a user whose sort keys are longer than a cursor
+// may be.
 func (c *Core[U]) sealCursor(keys []any, q store.Search) (string, error) {
 	written := make([]any, len(keys))
 	var texts []byte // behind the JSON, as they are: escaped they would be longer
@@ -45,7 +67,7 @@ func (c *Core[U]) sealCursor(keys []any, q store.Search) (string, error) {
 		return "", roster.ErrInternal.WithCause(err)
 	}
 	content := slices.Concat(values, []byte{'\n'}, texts)
-	cursor := base64.RawURLEncoding.EncodeToString(c.Secrets.Seal(secrets.Cursor, content, c.fingerprint(q)))
+	cursor := c.sealPlace(content, c.fingerprint(q))
 	if len(cursor) > maxCursor {
 		return "", errLongKey
 	}
@@ -54,16 +76,9 @@ func (c *Core[U]) sealCursor(keys []any, q store.Search) (string, error) {
 
 // openCursor reads what sealCursor made for the same query.
 func (c *Core[U]) openCursor(text string, q store.Search) ([]any, error) {
-	if len(text) > maxCursor || strings.ContainsAny(text, "\r\n") { // package base64 would skip line breaks
-		return nil, roster.ErrInvalidCursor
-	}
-	sealed, err := base64.RawURLEncoding.Strict().DecodeString(text)
+	content, err := c.openPlace(text, c.fingerprint(q))
 	if err != nil {
-		return nil, roster.ErrInvalidCursor
-	}
-	content, err := c.Secrets.Open(secrets.Cursor, sealed, c.fingerprint(q))
-	if err != nil {
-		return nil, roster.ErrInvalidCursor
+		return nil, err
 	}
 	values, texts, _ := bytes.Cut(content, []byte{'\n'})
 	var raw []json.RawMessage

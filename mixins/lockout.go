@@ -2,22 +2,16 @@ package mixins
 
 import (
 	"context"
-	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/netip"
 	"slices"
-	"strings"
-	"time"
-	"unicode/utf8"
 
 	"github.com/roster-go/roster"
 	"github.com/roster-go/roster/cache"
 	"github.com/roster-go/roster/callbacks"
 	"github.com/roster-go/roster/identifiers"
 	"github.com/roster-go/roster/notify"
-	"github.com/roster-go/roster/secrets"
 	"github.com/roster-go/roster/store"
 )
 
@@ -143,12 +137,6 @@ func maskSource(source string) string {
 	return prefix.String()
 }
 
-// The bounds of pages of lockouts.
-const (
-	defaultLockouts = 20
-	maxLockouts     = 200
-)
-
 // ListLockouts implements ProtectionOps.
 func (m Protection[U]) ListLockouts(ctx context.Context, query roster.LockoutQuery) (roster.Page[roster.Lockout], error) {
 	var page roster.Page[roster.Lockout]
@@ -162,6 +150,11 @@ func (m Protection[U]) ListLockouts(ctx context.Context, query roster.LockoutQue
 	}
 	q, err := c.lockoutQuery(query)
 	if err != nil {
+		return page, err
+	}
+	cursor := query.Cursor
+	query.Cursor, query.Limit = "", 0
+	if q.After, err = c.openMark("lockouts", cursor, query); err != nil {
 		return page, err
 	}
 	want := q.Limit
@@ -178,21 +171,22 @@ func (m Protection[U]) ListLockouts(ctx context.Context, query roster.LockoutQue
 		for _, x := range live {
 			if len(page.Items) == want {
 				last := page.Items[want-1]
-				page.Next, err = c.sealLockout(store.Lockout{Key: last.Key, Since: last.Since}, q)
-				return page, err
+				page.Next = c.sealMark("lockouts", store.Mark{At: last.Since, Key: last.Key}, query)
+				return page, nil
 			}
 			page.Items = append(page.Items, roster.Lockout(x))
 		}
 		if len(found) < q.Limit {
 			return page, nil
 		}
-		q.After = &found[len(found)-1]
+		last := found[len(found)-1]
+		q.After = &store.Mark{At: last.Since, Key: last.Key}
 	}
 }
 
 func (c *Core[U]) lockoutQuery(query roster.LockoutQuery) (store.LockoutQuery, error) {
-	q := store.LockoutQuery{Now: c.now(), Kind: query.Kind, Text: query.Text, Limit: query.Limit}
 	var faults roster.FieldErrors
+	q := store.LockoutQuery{Now: c.now(), Kind: query.Kind, Text: query.Text, Limit: pageLimit(query.Limit, &faults)}
 	switch query.Kind {
 	case "", roster.LockoutAddress, roster.LockoutIdentifier, roster.LockoutPair, roster.LockoutDevice, roster.LockoutAccount:
 	default:
@@ -201,24 +195,10 @@ func (c *Core[U]) lockoutQuery(query roster.LockoutQuery) (store.LockoutQuery, e
 	switch {
 	case len(query.Text) > maxClient:
 		faults.Add("q", roster.TooLong)
-	case !utf8.ValidString(query.Text) || strings.ContainsRune(query.Text, 0):
+	case !storable(query.Text):
 		faults.Add("q", roster.Invalid)
 	}
-	if query.Limit < 0 || query.Limit > maxLockouts {
-		faults.Add("limit", roster.Invalid)
-	}
-	if err := faults.Err(); err != nil {
-		return q, err
-	}
-	if q.Limit == 0 {
-		q.Limit = defaultLockouts
-	}
-	if query.Cursor == "" {
-		return q, nil
-	}
-	after, err := c.openLockout(query.Cursor, q)
-	q.After = &after
-	return q, err
+	return q, faults.Err()
 }
 
 // liveLockouts are those whose counter still makes them wait: a log-in, or the loss of the cache, may have ended it.
@@ -259,46 +239,6 @@ func (c *Core[U]) limitOf(x store.Lockout) cache.Limit {
 	return p.backoff(x.Key, p.Identifier)
 }
 
-// lockoutPlace is where a page of lockouts ended.
-type lockoutPlace struct {
-	Key   string `json:"key"`
-	Since int64  `json:"since"`
-}
-
-func (c *Core[U]) sealLockout(x store.Lockout, q store.LockoutQuery) (string, error) {
-	content, err := json.Marshal(lockoutPlace{x.Key, x.Since.UnixMicro()})
-	if err != nil {
-		return "", roster.ErrInternal.WithCause(err)
-	}
-	return base64.RawURLEncoding.EncodeToString(c.Secrets.Seal(secrets.Cursor, content, c.lockoutPrint(q))), nil
-}
-
-func (c *Core[U]) openLockout(cursor string, q store.LockoutQuery) (store.Lockout, error) {
-	var x store.Lockout
-	if len(cursor) > maxCursor {
-		return x, roster.ErrInvalidCursor
-	}
-	sealed, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
-	if err != nil {
-		return x, roster.ErrInvalidCursor
-	}
-	content, err := c.Secrets.Open(secrets.Cursor, sealed, c.lockoutPrint(q))
-	if err != nil {
-		return x, roster.ErrInvalidCursor
-	}
-	var place lockoutPlace
-	if err := json.Unmarshal(content, &place); err != nil {
-		return x, roster.ErrInvalidCursor
-	}
-	x.Key, x.Since = place.Key, time.UnixMicro(place.Since).UTC()
-	return x, nil
-}
-
-// lockoutPrint tells queries apart.
-func (c *Core[U]) lockoutPrint(q store.LockoutQuery) []byte {
-	return []byte("lockouts\n" + c.Store.UsersTable() + "\n" + string(q.Kind) + "\n" + q.Text)
-}
-
 // ClearLockout implements ProtectionOps.
 func (m Protection[U]) ClearLockout(ctx context.Context, key string) error {
 	c := m.core
@@ -309,7 +249,7 @@ func (m Protection[U]) ClearLockout(ctx context.Context, key string) error {
 	if _, err := c.judgeAdmin(ctx, roster.PermissionClearLockouts, roster.ID{}); err != nil {
 		return err
 	}
-	if len(key) > maxQuotaKey || !utf8.ValidString(key) || strings.ContainsRune(key, 0) {
+	if len(key) > maxQuotaKey || !storable(key) {
 		return roster.ErrNotFound
 	}
 	x, err := c.Store.GetLockout(ctx, key, c.now())

@@ -1,33 +1,28 @@
 package mixins
 
 import (
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/roster-go/roster"
-	"github.com/roster-go/roster/secrets"
 	"github.com/roster-go/roster/store"
 )
 
 // pageLimit judges how many lines a page of a list has.
-func pageLimit(limit int) (int, error) {
+func pageLimit(limit int, faults *roster.FieldErrors) int {
 	switch {
 	case limit == 0:
-		return defaultLimit, nil
+		return defaultLimit
 	case limit < 1 || limit > maxLimit:
-		return 0, roster.FieldErrors{{Field: "limit", Code: roster.Invalid}}.Err()
+		faults.Add("limit", roster.Invalid)
 	}
-	return limit, nil
+	return limit
 }
 
-// sealMark returns where a page of a list by time ended, for the client to bring back: readable by this installation
-// alone, and good for the same list and query alone.
+// sealMark returns where a page of a list by time ended, good for the same list and query alone.
 func (c *Core[U]) sealMark(list string, m store.Mark, query any) string {
-	content := fmt.Appendf(nil, "%d %s", m.At.UnixMicro(), m.ID)
-	return base64.RawURLEncoding.EncodeToString(c.Secrets.Seal(secrets.Cursor, content, listed(list, query)))
+	return c.sealPlace(fmt.Appendf(nil, "%d %s %q", m.At.UnixMicro(), m.ID, m.Key), c.listed(list, query))
 }
 
 // openMark reads what sealMark made for the same list and query; "" is nil.
@@ -35,34 +30,28 @@ func (c *Core[U]) openMark(list, text string, query any) (*store.Mark, error) {
 	if text == "" {
 		return nil, nil
 	}
-	if len(text) > maxCursor || strings.ContainsAny(text, "\r\n") { // package base64 would skip line breaks
-		return nil, roster.ErrInvalidCursor
-	}
-	sealed, err := base64.RawURLEncoding.Strict().DecodeString(text)
+	content, err := c.openPlace(text, c.listed(list, query))
 	if err != nil {
-		return nil, roster.ErrInvalidCursor
+		return nil, err
 	}
-	content, err := c.Secrets.Open(secrets.Cursor, sealed, listed(list, query))
-	if err != nil {
-		return nil, roster.ErrInvalidCursor
-	}
+	var m store.Mark
 	var micros int64
 	var id string
-	if _, err := fmt.Sscan(string(content), &micros, &id); err != nil {
+	if _, err := fmt.Sscanf(string(content), "%d %s %q", &micros, &id, &m.Key); err != nil {
 		return nil, roster.ErrInvalidCursor
 	}
-	m := &store.Mark{At: time.UnixMicro(micros).UTC()}
-	if m.ID, err = roster.ParseID(id); err != nil {
+	m.At = time.UnixMicro(micros).UTC()
+	if err := m.ID.UnmarshalText([]byte(id)); err != nil { // ParseID would refuse the zero one
 		return nil, roster.ErrInvalidCursor
 	}
-	return m, nil
+	return &m, nil
 }
 
-// listed tells a query from all others.
-func listed(list string, query any) []byte {
+// listed tells a query from all others, and from those on other tables.
+func (c *Core[U]) listed(list string, query any) []byte {
 	text, err := json.Marshal(query)
 	if err != nil { // of a time beyond the year 9999, which no entry has
-		return []byte(list)
+		text = nil
 	}
-	return append([]byte(list+" "), text...)
+	return fmt.Appendf(nil, "%s\n%s\n%s", c.Store.UsersTable(), list, text)
 }

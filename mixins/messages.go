@@ -25,13 +25,10 @@ func (m Administration[U]) ListMessages(ctx context.Context, query roster.Messag
 	if err != nil {
 		return page, err
 	}
-	place := pageOfMessages(q)
-	if query.Cursor != "" {
-		keys, err := c.openCursor(query.Cursor, place)
-		if err != nil {
-			return page, err
-		}
-		q.After = new(keys[0].(roster.ID)) //nolint:forcetypeassert // the last key of a cursor is the id
+	cursor := query.Cursor
+	query.Cursor, query.Limit = "", 0
+	if q.After, err = c.openMark("messages", cursor, query); err != nil {
+		return page, err
 	}
 	list, err := c.Store.ListMessages(ctx, q)
 	if err != nil {
@@ -39,9 +36,8 @@ func (m Administration[U]) ListMessages(ctx context.Context, query roster.Messag
 	}
 	if len(list) > q.Limit {
 		list = list[:q.Limit]
-		if page.Next, err = c.sealCursor([]any{list[q.Limit-1].ID}, place); err != nil {
-			return page, err
-		}
+		last := list[q.Limit-1]
+		page.Next = c.sealMark("messages", store.Mark{At: last.CreatedAt, ID: last.ID}, query)
 	}
 	page.Items = make([]roster.MessageInfo, len(list))
 	for i, x := range list {
@@ -55,11 +51,11 @@ func (m Administration[U]) ListMessages(ctx context.Context, query roster.Messag
 
 // outboxQuery judges a query.
 func outboxQuery(query roster.MessageQuery) (store.OutboxQuery, error) {
+	var faults roster.FieldErrors
 	q := store.OutboxQuery{
 		State: query.State, Kind: query.Kind, Channel: query.Channel, UserID: query.UserID, From: query.From, Before: query.Before,
-		Limit: query.Limit,
+		Limit: pageLimit(query.Limit, &faults),
 	}
-	var faults roster.FieldErrors
 	switch store.MessageState(q.State) {
 	case "", store.MessagePending, store.MessageSending, store.MessageSent, store.MessageDead, store.MessageCancelled, store.MessageExpired:
 	default:
@@ -73,25 +69,7 @@ func outboxQuery(query roster.MessageQuery) (store.OutboxQuery, error) {
 	default:
 		faults.Add("channel", roster.Invalid)
 	}
-	if q.Limit == 0 {
-		q.Limit = defaultLimit
-	}
-	if q.Limit < 1 || q.Limit > maxLimit {
-		faults.Add("limit", roster.Invalid)
-	}
 	return q, faults.Err()
-}
-
-// pageOfMessages is a query in the form that cursors are bound to.
-func pageOfMessages(q store.OutboxQuery) store.Search {
-	user := ""
-	if q.UserID != nil {
-		user = q.UserID.String()
-	}
-	return store.Search{Conditions: []store.Condition{{
-		Operand: store.Operand{Name: "messages"},
-		Values:  []any{q.State, q.Kind, q.Channel, user, q.From.UnixMicro(), q.Before.UnixMicro()},
-	}}}
 }
 
 func maskRecipient(m store.Message) string {

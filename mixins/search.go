@@ -95,13 +95,7 @@ func (m CRUD[U]) Count(ctx context.Context, query roster.Query) (int64, error) {
 // translate judges a query and puts it into columns.
 func (c *Core[U]) translate(query roster.Query) (store.Search, error) {
 	var faults roster.FieldErrors
-	q := store.Search{Limit: query.Limit, Now: c.now()}
-	if q.Limit == 0 {
-		q.Limit = defaultLimit
-	}
-	if q.Limit < 1 || q.Limit > maxLimit {
-		faults.Add("limit", roster.Invalid)
-	}
+	q := store.Search{Limit: pageLimit(query.Limit, &faults), Now: c.now()}
 	q.Words = words(query.Text, &faults)
 	switch query.Total {
 	case roster.TotalNone, roster.TotalExact, roster.TotalEstimate:

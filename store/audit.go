@@ -68,8 +68,9 @@ type AuditQuery struct {
 
 // Mark is where a page of a list by time ended.
 type Mark struct {
-	At time.Time
-	ID roster.ID
+	At  time.Time
+	ID  roster.ID
+	Key string // of what has no id
 }
 
 // ListAudit returns up to q.Limit entries, newest first.

@@ -104,7 +104,7 @@ type LockoutQuery struct {
 	Now   time.Time
 	Kind  roster.LockoutKind // "": all
 	Text  string             // part of the subject; "": any
-	After *Lockout           // where the page before ended
+	After *Mark              // the last of the page before
 	Limit int
 }
 
@@ -125,7 +125,7 @@ func (s *Store) ListLockouts(ctx context.Context, q LockoutQuery) ([]Lockout, er
 		where += " AND lower(subject) LIKE " + arg("%"+escapeLike(strings.ToLower(q.Text))+"%") + ` ESCAPE '\'`
 	}
 	if q.After != nil {
-		since := arg(q.After.Since)
+		since := arg(q.After.At)
 		where += " AND (since < " + since + " OR since = " + since + " AND key < " + arg(q.After.Key) + ")"
 	}
 	var list []Lockout

@@ -144,8 +144,8 @@ func (s *Store) CancelMessages(ctx context.Context, user roster.ID) error {
 type OutboxQuery struct {
 	State, Kind, Channel string
 	UserID               *roster.ID
-	From, Before         time.Time  // of queueing
-	After                *roster.ID // the last of the page before
+	From, Before         time.Time // of queueing
+	After                *Mark     // the last of the page before
 	Limit                int
 }
 
@@ -175,11 +175,13 @@ func (s *Store) ListMessages(ctx context.Context, q OutboxQuery) ([]OutboxEntry,
 		{q.UserID != nil, "user_id =", q.UserID},
 		{!q.From.IsZero(), "created_at >=", q.From},
 		{!q.Before.IsZero(), "created_at <", q.Before},
-		{q.After != nil, "id <", q.After},
 	} {
 		if condition.given {
 			b.text.WriteString(" AND " + condition.text + " " + b.bind(condition.value))
 		}
+	}
+	if q.After != nil { // by id alone: it tells the time
+		b.text.WriteString(" AND id < " + b.bind(q.After.ID))
 	}
 	b.text.WriteString(" ORDER BY id DESC LIMIT " + b.bind(q.Limit+1))
 	var list []OutboxEntry

@@ -160,7 +160,8 @@ func (s *suite) testLockouts(t *testing.T) {
 			if len(list) < q.Limit {
 				return strings.Join(all, " ")
 			}
-			q.After = &list[len(list)-1]
+			last := list[len(list)-1]
+			q.After = &store.Mark{At: last.Since, Key: last.Key}
 		}
 	}
 	for limit := range 4 {
