@@ -219,6 +219,7 @@ func TestHTTPList(t *testing.T) {
 			list(t, "q", "a", "q", "b").fails(t, 400, "invalid_parameter", "q:invalid")
 			list(t, "username", "a", "username", "b").fails(t, 400, "invalid_parameter", "username:invalid")
 			s.do(t, "GET /admin/users?q=%zz", nil, clerk.token()).fails(t, 400, "invalid_parameter", ":invalid")
+			s.do(t, "GET /admin/users?&", nil, clerk.token()).fails(t, 400, "invalid_parameter", ":invalid")
 			s.do(t, "GET /admin/users?a;b", nil, clerk.token()).fails(t, 400, "invalid_parameter", ":invalid")
 		})
 		t.Run("HTTP-16 tells all faults of a query at once", func(t *testing.T) {

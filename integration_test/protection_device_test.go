@@ -401,6 +401,7 @@ func TestHTTPLockouts(t *testing.T) {
 		same(t, 1, len(items))
 		x := items[0].(map[string]any)
 		same(t, []any{"no****", nil, 10.0}, []any{x["subject"], x["user_id"], x["failures"]})
+		same(t, any(nil), a.member(t, "next"))
 		s.do(t, "GET /admin/lockouts?limit=1", nil, root.token()).succeeds(t, 200).text(t, "next")
 		s.do(t, "GET /admin/lockouts?x=1", nil, root.token()).fails(t, 400, "invalid_parameter", "x:invalid")
 		s.do(t, "GET /admin/lockouts?kind=x", nil, root.token()).fails(t, 422, "validation_failed", "kind:invalid")

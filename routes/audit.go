@@ -57,7 +57,7 @@ type auditActorView struct {
 }
 
 func (x audit) list(ctx context.Context, r *request) (answer, error) {
-	p, err := parametersOf(r, "actor", "subject", "action", "result", "ip", "session_id", "request_id", "at.gte", "at.lt",
+	p, err := parametersOf(r.URL, "actor", "subject", "action", "result", "ip", "session_id", "request_id", "at.gte", "at.lt",
 		"limit", "cursor", "format")
 	if err != nil {
 		return answer{}, err
@@ -93,7 +93,7 @@ func (x audit) list(ctx context.Context, r *request) (answer, error) {
 	for i, e := range page.Items {
 		items[i] = auditViewOf(e)
 	}
-	return listOf(items, page.Next)
+	return listOf(items, page)
 }
 
 func auditViewOf(e roster.AuditEntry) auditView {

@@ -2,10 +2,7 @@ package routes
 
 import (
 	"context"
-	"maps"
 	"net/http"
-	"net/url"
-	"slices"
 
 	"github.com/roster-go/roster"
 )
@@ -39,11 +36,13 @@ type lockoutView struct {
 }
 
 func (l lockouts) list(ctx context.Context, r *request) (answer, error) {
-	query, err := lockoutQueryOf(r.URL.RawQuery)
+	p, err := parametersOf(r.URL, "kind", "q", "limit", "cursor")
 	if err != nil {
 		return answer{}, err
 	}
-	page, err := l.repo.ListLockouts(ctx, query)
+	page, err := l.repo.ListLockouts(ctx, roster.LockoutQuery{
+		Kind: roster.LockoutKind(p.text("kind")), Text: p.text("q"), Limit: p.limit(), Cursor: p.text("cursor"),
+	})
 	if err != nil {
 		return answer{}, err
 	}
@@ -51,37 +50,7 @@ func (l lockouts) list(ctx context.Context, r *request) (answer, error) {
 	for i, x := range page.Items {
 		items[i] = lockoutView{x.Key, x.Kind, x.Subject, x.UserID, x.Failures, stamp(x.Since), stampOf(x.Until)}
 	}
-	return ok(struct {
-		Items []lockoutView `json:"items"`
-		Next  string        `json:"next,omitempty"`
-	}{items, page.Next})
-}
-
-func lockoutQueryOf(text string) (roster.LockoutQuery, error) {
-	var q roster.LockoutQuery
-	values, err := url.ParseQuery(text)
-	if err != nil {
-		return q, parameterFault("")
-	}
-	for _, name := range slices.Sorted(maps.Keys(values)) {
-		value := values.Get(name)
-		if len(values[name]) > 1 {
-			return q, parameterFault(name)
-		}
-		switch name {
-		case "kind":
-			q.Kind = roster.LockoutKind(value)
-		case "q":
-			q.Text = value
-		case "limit":
-			q.Limit = readLimit(value)
-		case "cursor":
-			q.Cursor = value
-		default:
-			return q, parameterFault(name)
-		}
-	}
-	return q, nil
+	return listOf(items, page)
 }
 
 func (l lockouts) clear(ctx context.Context, r *request) (answer, error) {

@@ -68,7 +68,7 @@ type bannedView struct {
 
 func (x management[U]) blacklist(ctx context.Context, r *request) (answer, error) {
 	var q roster.BlacklistQuery
-	p, err := parametersOf(r, "by", "since", "until", "current", "limit", "cursor")
+	p, err := parametersOf(r.URL, "by", "since", "until", "current", "limit", "cursor")
 	if err != nil {
 		return answer{}, err
 	}
@@ -89,7 +89,7 @@ func (x management[U]) blacklist(ctx context.Context, r *request) (answer, error
 			By: idText(b.By), Current: b.Current,
 		}
 	}
-	return listOf(items, page.Next)
+	return listOf(items, page)
 }
 
 func (x management[U]) toggle(ctx context.Context, r *request) (answer, error) {

@@ -3,7 +3,6 @@ package routes
 import (
 	"context"
 	"net/http"
-	"time"
 
 	"github.com/roster-go/roster"
 )
@@ -40,8 +39,21 @@ type messageView struct {
 }
 
 func (x messages) list(ctx context.Context, r *request) (answer, error) {
-	q, err := messageQuery(r.URL.RawQuery)
+	p, err := parametersOf(r.URL, "state", "kind", "channel", "user_id", "created_at.gte", "created_at.lt", "limit", "cursor")
 	if err != nil {
+		return answer{}, err
+	}
+	q := roster.MessageQuery{
+		State: p.text("state"), Kind: p.text("kind"), Channel: p.text("channel"), UserID: p.id("user_id"),
+		Limit: p.limit(), Cursor: p.text("cursor"),
+	}
+	if from := p.moment("created_at.gte"); from != nil {
+		q.From = *from
+	}
+	if before := p.moment("created_at.lt"); before != nil {
+		q.Before = *before
+	}
+	if err := p.faults.Err(); err != nil {
 		return answer{}, err
 	}
 	page, err := x.repo.ListMessages(ctx, q)
@@ -55,64 +67,7 @@ func (x messages) list(ctx context.Context, r *request) (answer, error) {
 			views[i].LastError = &m.LastError
 		}
 	}
-	next := &page.Next
-	if page.Next == "" {
-		next = nil
-	}
-	return ok(map[string]any{"items": views, "next": next})
-}
-
-// messageQuery reads the query string of the list: fields with eq, and created_at with gte and lt.
-func messageQuery(text string) (roster.MessageQuery, error) {
-	general, err := queryOfURL(text)
-	q := roster.MessageQuery{Limit: general.Limit, Cursor: general.Cursor}
-	if err != nil {
-		return q, err
-	}
-	var faults roster.FieldErrors
-	for name, given := range map[string]bool{"q": general.Text != "", "sort": general.Sort != nil, "total": general.Total != roster.TotalNone} {
-		if given {
-			faults.Add(name, roster.UnknownField)
-		}
-	}
-	for _, f := range general.Filters {
-		value, _ := f.Value.(roster.Literal)
-		known := f.Op == roster.Eq
-		switch f.Field {
-		case "state":
-			q.State = string(value)
-		case "kind":
-			q.Kind = string(value)
-		case "channel":
-			q.Channel = string(value)
-		case "user_id":
-			id, err := roster.ParseID(string(value))
-			if err != nil {
-				faults.Add(f.Field, roster.WrongType)
-			}
-			q.UserID = &id
-		case "created_at":
-			at, err := time.Parse(time.RFC3339, string(value))
-			if err != nil {
-				faults.Add(f.Field, roster.WrongType)
-			}
-			switch known = true; f.Op {
-			case roster.Gte:
-				q.From = at
-			case roster.Lt:
-				q.Before = at
-			default:
-				known = false
-			}
-		default:
-			faults.Add(f.Field, roster.UnknownField)
-			continue
-		}
-		if !known || value == "" {
-			faults.Add(f.Field, roster.Invalid)
-		}
-	}
-	return q, faults.Err()
+	return listOf(views, page)
 }
 
 func (x messages) retry(ctx context.Context, r *request) (answer, error) {

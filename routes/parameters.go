@@ -16,17 +16,28 @@ type parameters struct {
 	faults roster.FieldErrors
 }
 
-// parametersOf reads a query string in which each of some names stands once at most, and no other.
-func parametersOf(r *request, names ...string) (*parameters, error) {
-	values, err := url.ParseQuery(r.URL.RawQuery)
-	if err != nil {
-		return nil, parameterFault("")
-	}
-	if len(values) == 0 && r.URL.RawQuery != "" {
+// valuesOf reads a query string in which each name stands once at most.
+func valuesOf(u *url.URL) (url.Values, error) {
+	values, err := url.ParseQuery(u.RawQuery)
+	if err != nil || len(values) == 0 && u.RawQuery != "" {
 		return nil, parameterFault("")
 	}
 	for _, name := range slices.Sorted(maps.Keys(values)) {
-		if !slices.Contains(names, name) || len(values[name]) > 1 {
+		if len(values[name]) > 1 {
+			return nil, parameterFault(name)
+		}
+	}
+	return values, nil
+}
+
+// parametersOf reads a query string in which only some names stand.
+func parametersOf(u *url.URL, names ...string) (*parameters, error) {
+	values, err := valuesOf(u)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		if !slices.Contains(names, name) {
 			return nil, parameterFault(name)
 		}
 	}
@@ -73,12 +84,14 @@ func parseMoment(text string) (time.Time, error) { return time.Parse(time.RFC333
 type lines[T any] struct {
 	Items []T     `json:"items"`
 	Next  *string `json:"next"`
+	Total *int64  `json:"total,omitempty"`
 }
 
-func listOf[T any](items []T, next string) (answer, error) {
-	a := lines[T]{Items: items}
-	if next != "" {
-		a.Next = &next
+// listOf is a page with its items as they are shown.
+func listOf[V, T any](items []V, page roster.Page[T]) (answer, error) {
+	a := lines[V]{Items: items, Total: page.Total}
+	if page.Next != "" {
+		a.Next = &page.Next
 	}
 	return ok(a)
 }

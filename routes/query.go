@@ -12,18 +12,15 @@ import (
 	"github.com/roster-go/roster/internal/jsontext"
 )
 
-// queryOfURL reads a list's query string: q, sort, limit, cursor, total, and field=value or field.op=value.
-func queryOfURL(text string) (roster.Query, error) {
+// queryOfURL reads the query string of the list of users: q, sort, limit, cursor, total, and field=value or field.op=value.
+func queryOfURL(u *url.URL) (roster.Query, error) {
 	var q roster.Query
-	values, err := url.ParseQuery(text)
+	values, err := valuesOf(u)
 	if err != nil {
-		return q, parameterFault("")
+		return q, err
 	}
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		value := values.Get(name)
-		if len(values[name]) > 1 {
-			return q, parameterFault(name)
-		}
 		switch name {
 		case "q":
 			q.Text = value

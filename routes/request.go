@@ -1,11 +1,9 @@
 package routes
 
 import (
-	"maps"
 	"net/http"
 	"net/url"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -35,14 +33,11 @@ func requestID(r *http.Request, answer http.Header) string {
 
 // checkQuery refuses a query string where an endpoint takes none: what belongs into a body stays out of logs so.
 func checkQuery(u *url.URL, e endpoint) error {
-	if e.query || u.RawQuery == "" {
+	if e.query {
 		return nil
 	}
-	values, err := url.ParseQuery(u.RawQuery)
-	if err != nil || len(values) == 0 {
-		return parameterFault("")
-	}
-	return parameterFault(slices.Min(slices.Collect(maps.Keys(values))))
+	_, err := parametersOf(u)
+	return err
 }
 
 var parameterForm = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_.-]{0,63}$`)

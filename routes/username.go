@@ -3,7 +3,6 @@ package routes
 import (
 	"context"
 	"net/http"
-	"net/url"
 
 	"github.com/roster-go/roster"
 )
@@ -43,16 +42,11 @@ func (u username[U]) change(ctx context.Context, r *request) (answer, error) {
 const maxCheckedName = 128 // bytes
 
 func (u username[U]) check(ctx context.Context, r *request) (answer, error) {
-	values, err := url.ParseQuery(r.URL.RawQuery)
+	p, err := parametersOf(r.URL, "name")
 	if err != nil {
-		return answer{}, parameterFault("")
+		return answer{}, err
 	}
-	for name, list := range values {
-		if name != "name" || len(list) > 1 {
-			return answer{}, parameterFault(name)
-		}
-	}
-	name := values.Get("name")
+	name := p.text("name")
 	if name == "" || len(name) > maxCheckedName {
 		return answer{}, parameterFault("name")
 	}

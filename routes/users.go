@@ -48,7 +48,7 @@ type users[U roster.Model] struct {
 }
 
 func (x users[U]) list(ctx context.Context, r *request) (answer, error) {
-	q, err := queryOfURL(r.URL.RawQuery)
+	q, err := queryOfURL(r.URL)
 	if err != nil {
 		return answer{}, err
 	}
@@ -63,13 +63,6 @@ func (x users[U]) search(ctx context.Context, r *request) (answer, error) {
 	return x.page(ctx, q)
 }
 
-// pageAnswer is a page of a list; next is null at the end.
-type pageAnswer struct {
-	Items []json.RawMessage `json:"items"`
-	Next  *string           `json:"next"`
-	Total *int64            `json:"total,omitempty"`
-}
-
 func (x users[U]) page(ctx context.Context, q roster.Query) (answer, error) {
 	page, err := x.repo.Search(ctx, q)
 	if err != nil {
@@ -79,11 +72,7 @@ func (x users[U]) page(ctx context.Context, q roster.Query) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	a := pageAnswer{Items: items, Total: page.Total}
-	if page.Next != "" {
-		a.Next = &page.Next
-	}
-	return ok(a)
+	return listOf(items, page)
 }
 
 func (x users[U]) create(ctx context.Context, r *request) (answer, error) {
