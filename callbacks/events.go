@@ -12,7 +12,8 @@ type Event struct {
 	At    time.Time
 }
 
-// Create tells of a new user. Before may change User; what it leaves is validated like any input.
+// Create tells of a new user. Before may change User; what it leaves is validated like any input. Identifiers are as
+// typed until then, capitals and spaces included: which addresses are refused is for Config.Email.Check to say.
 type Create[U any] struct {
 	Event
 	User    U
@@ -20,7 +21,8 @@ type Create[U any] struct {
 	Captcha string // what the client sent as proof of being human, unread
 }
 
-// Update tells of a changed user. Before may change User.
+// Update tells of a changed user. Before may change User, whose new identifiers are as typed until they are validated.
+// A change by ChangeUsername or of a contact by its user is no Update: see UsernameChange and ContactChange.
 type Update[U any] struct {
 	Event
 	Old     U
@@ -58,7 +60,7 @@ type SocialUnlink[U any] struct {
 	Subject  string
 }
 
-// UsernameChange tells of a new username. Before may change New.
+// UsernameChange tells of a new username, by whatever operation. Before may change New, which is as typed there.
 type UsernameChange[U any] struct {
 	Event
 	User U
@@ -86,7 +88,10 @@ const (
 	ContactReverted  ContactStep = "reverted"  // a change that had happened was undone
 )
 
-// ContactChange tells that the value of a contact changes.
+// ContactChange tells that the value of a contact changes, by whatever operation. Before runs when it does: of a new
+// contact that a user has asked for, when they confirm it, and not when they ask. Config.Email.Check is asked about an
+// address both times. To veto all steps keeps the owner of an old contact from taking it back. In Before of an Update New
+// is as typed.
 type ContactChange[U any] struct {
 	Event
 	User U

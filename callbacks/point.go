@@ -18,7 +18,7 @@ type Point[E any] struct {
 }
 
 // Before adds a function that runs in the transaction, before validation, after the program's own method: it may
-// veto, and alter what the event says may be altered. The result takes it away again.
+// veto, and alter what the event says may be altered. Identifiers are as typed. The result takes it away again.
 func (p *Point[E]) Before(fn Func[E]) (remove func()) { return p.before.add("Before", fn) }
 
 // Notice is the point of an event that cannot be vetoed, because it tells what has happened already.
