@@ -66,7 +66,8 @@ type ConfirmOps[U roster.Model] interface {
 	ConfirmEmailChange(ctx context.Context, token roster.Secret) (U, error)
 
 	// RequestPhoneChange is RequestEmailChange for the phone number: the new one is sent a code, and the link that cancels
-	// goes to the proven e-mail address, else by SMS to the proven old number.
+	// goes to the proven e-mail address, else by SMS to the proven old number. Changes of either contact share one quota,
+	// and the code counts among codes as well.
 	RequestPhoneChange(ctx context.Context, id roster.ID, number *string) error
 
 	// ConfirmPhoneChange makes the number the user's that the code was sent to; without a request it is

@@ -118,8 +118,10 @@ func (o OneTimeConfig) digits(k contact) int {
 // set.
 type PasswordConfig struct {
 	passwords.Config
-	// Check is a rule of the program's own for passwords that people choose, for a user as they will be. Its field
-	// errors are told together with the others; any other error fails the operation. nil: none.
+	// Check is a rule of the program's own for passwords that people choose, for a user as they will be; one who registers
+	// has identifiers as typed. Its field errors are told together with the others: of an error that has any, its own code,
+	// status and message are lost. Any other error fails the operation. Create asks it only together with
+	// roster.WithPasswordPolicy. nil: none.
 	Check func(ctx context.Context, user roster.Model, password roster.Secret) error
 	// FirstTTL is the life of the link by which a first password is set; 0 means 24 h.
 	FirstTTL time.Duration
@@ -165,7 +167,8 @@ type ProtectionConfig struct {
 	DevicesPerUser int
 	// Registration lets an address register 20 times an hour.
 	Registration LaneConfig
-	// Mails lets 2 mails of a kind be asked for in 30 min, for one account and to one address.
+	// Mails lets 2 mails of a kind be asked for in 30 min, for one account and to one address. Changes of the e-mail
+	// address and of the phone number are one kind; a code to the new number takes from Codes and CodePause too.
 	Mails LaneConfig
 	// Codes lets 5 codes be sent in 30 min, for one account and to one contact, and CodePause one in 30 s.
 	Codes, CodePause LaneConfig
