@@ -44,8 +44,9 @@ type Config struct {
 
 	// Without names endpoints that are not mounted.
 	Without []string
-	// Replace has handlers of the program's own for endpoints, under the same path and the same checks of who asks. They
-	// read the request and write the answer themselves.
+	// Replace has handlers of the program's own for endpoints, under the same path and the same limits and checks of who
+	// asks. They read the request and write the answer themselves: neither View nor RequireReason is of them, no ETag is
+	// sent and no If-Match read, and where a password in the body does for a fresh session they ask for either.
 	Replace map[string]echo.HandlerFunc
 	// Wrap has middleware for endpoints, run in the order given, outside of the check of the session.
 	Wrap map[string][]echo.MiddlewareFunc
