@@ -4,15 +4,7 @@ import (
 	"net/http"
 
 	"github.com/labstack/echo/v4"
-
-	"github.com/roster-go/roster/notify"
 )
-
-// purposes are what messages are for, in a word.
-var purposes = map[string]string{
-	notify.EmailConfirm:  "confirm",
-	notify.PasswordFirst: "set_password",
-}
 
 // mail is a mail or SMS as the mailbox of development shows it.
 type mail struct {
@@ -35,12 +27,8 @@ func (p *program) showMailbox(c echo.Context) error {
 	}
 	list := []mail{}
 	for _, m := range p.mailbox.All() {
-		kind := m.Kind
-		if purpose, ok := purposes[kind]; ok {
-			kind = purpose
-		}
 		list = append(list, mail{
-			kind, string(m.Channel), m.To, m.Subject, m.Text, m.HTML, m.Link.Reveal(), m.Token.Reveal(), m.Code.Reveal(),
+			m.Kind, string(m.Channel), m.To, m.Subject, m.Text, m.HTML, m.Link.Reveal(), m.Token.Reveal(), m.Code.Reveal(),
 		})
 	}
 	c.Response().Header().Set("Cache-Control", "no-store")
