@@ -22,6 +22,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/roster-go/roster/notify"
 	"github.com/roster-go/roster/rostertest"
 )
 
@@ -129,6 +130,43 @@ func TestSettingsOfTheDocs(t *testing.T) {
 	address, _ := serve(t, "--dev", "--config="+config, "--database=sqlite:"+filepath.Join(t.TempDir(), "roster.db"))
 	if got := rostertest.Call(t, http.MethodGet, "http://"+address+"/healthz", "", ""); got.Status != http.StatusOK {
 		t.Errorf("serving with them: %+v", got)
+	}
+}
+
+// docs/operating.md has a row for every kind of message, with its channels and whether it can be switched off.
+func TestKindsOfTheDocs(t *testing.T) {
+	text, err := os.ReadFile("../../docs/operating.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := map[string][]string{}
+	for line := range strings.Lines(string(text)) {
+		cells := strings.Split(line, "|")
+		for name := range strings.SplitSeq(cells[min(1, len(cells)-1)], "·") {
+			rows[strings.Trim(name, " `")] = cells
+		}
+	}
+	for _, kind := range notify.Kinds() {
+		row := rows[kind]
+		if len(row) != 6 {
+			t.Errorf("there is no row of %s: %q", kind, row)
+			continue
+		}
+		off := "yes"
+		switch {
+		case notify.CarriesSecret(kind):
+			off = "no"
+		case notify.Optional(kind):
+			off = "off by default"
+		}
+		if got := strings.TrimSpace(row[4]); got != off {
+			t.Errorf("%s can be switched off: %q, want %q", kind, got, off)
+		}
+		for channel, word := range map[notify.Channel]string{notify.Email: "mail", notify.SMS: "SMS"} {
+			if notify.GoesBy(kind, channel) && !strings.Contains(row[2], word) {
+				t.Errorf("%s goes by %s, but not in %q", kind, word, row[2])
+			}
+		}
 	}
 }
 
