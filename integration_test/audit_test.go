@@ -120,7 +120,7 @@ func TestAudit(t *testing.T) {
 			refused(t, err, roster.ErrForbidden)
 			_, err = w.SetPasswordResetToken(ctx, ann.ID)
 			refused(t, err, roster.ErrForbidden)
-			same(t, []string{"Deliver refused forbidden", "password.request refused forbidden"}, w.audited(t, &since))
+			same(t, []string{"message.deliver refused forbidden", "password.request refused forbidden"}, w.audited(t, &since))
 		})
 		t.Run("ADMIN-79 keeps a keyed hash of what nobody has, not the text", func(t *testing.T) {
 			for _, login := range []string{"hunter2 typed here", "Hunter2 typed here"} {

@@ -64,7 +64,9 @@ var actions = map[string]string{
 	"ArchiveUser": "user.archive", "UnarchiveUser": "user.unarchive",
 	"GetBlackout": "blackout.read", "SetBlackout": "blackout.set", "DeleteBlackout": "blackout.delete",
 	"SetPermissions": "permission.change", "AddPermissions": "permission.change", "RemovePermissions": "permission.change",
-	"SetSuperuser": "superuser.change",
+	"SetSuperuser": "superuser.change", "CreateSuperuser": "user.create", "StorePassword": "password.change",
+	"IssueTokens": "session.issue", "Logout": "logout",
+	"Deliver": "message.deliver", "GetBacklog": "message.read", "Clean": "repo.clean", "Reindex": "repo.reindex",
 }
 
 // actionOf names what the operation of ctx, or the one that called it, is about.

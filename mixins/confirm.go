@@ -304,7 +304,7 @@ func (m Confirm[U]) ResendEmailConfirmation(ctx context.Context, address string)
 	if err != nil {
 		return err
 	}
-	wanted, codes := c.Identifiers.Email(ctx, address)
+	wanted, codes := c.Identifiers.KnownEmail(ctx, address)
 	if len(codes) > 0 {
 		var faults roster.FieldErrors
 		for _, code := range codes {

@@ -144,7 +144,7 @@ func (n *newcomer[U]) validate(ctx context.Context, u U) roster.FieldErrors {
 	if n.options.Policy && n.options.Password != nil { // a hook may have given the user other names
 		faults = append(faults, n.core.Passwords.CheckPolicy("password", *n.options.Password, ownerOf(u))...)
 	}
-	n.names = n.core.identify(ctx, u, &faults)
+	n.names = n.core.identify(ctx, u, n.core.Identifiers.Email, &faults)
 	b := u.Base()
 	requireIdentifier(b, &faults)
 	checkPreferences(b, &faults)

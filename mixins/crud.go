@@ -128,7 +128,7 @@ func (m CRUD[U]) Patch(ctx context.Context, user U, document json.RawMessage, w 
 	}
 	faults := m.core.Plan.decode(user, document, w)
 	if len(faults) > 0 {
-		m.core.identify(ctx, m.core.Plan.clone(user), &faults)
+		m.core.identify(ctx, m.core.Plan.clone(user), m.core.Identifiers.Email, &faults)
 	}
 	return faults.Err()
 }

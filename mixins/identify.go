@@ -23,14 +23,17 @@ func (n *names) slots() [3]**string { return [...]**string{&n.Username, &n.Email
 // slots are the places of a user's identifiers.
 func slots(u *roster.User) [3]**string { return [...]**string{&u.Username, &u.Email, &u.Phone} }
 
+// emailReader is identifiers.Parser.Email, or KnownEmail.
+type emailReader = func(ctx context.Context, input string) (identifiers.Identifier, []roster.FieldCode)
+
 // identify brings a user's identifiers to their stored form, and returns the canonical ones. It adds the faults of
 // those that are not valid.
-func (c *Core[U]) identify(ctx context.Context, u U, faults *roster.FieldErrors) names {
+func (c *Core[U]) identify(ctx context.Context, u U, readEmail emailReader, faults *roster.FieldErrors) names {
 	b := u.Base()
 	var n names
 	n.Username = normalise(&b.Username, "username", faults, c.Identifiers.Username)
 	n.Email = normalise(&b.Email, "email", faults, func(s string) (identifiers.Identifier, []roster.FieldCode) {
-		return c.Identifiers.Email(ctx, s)
+		return readEmail(ctx, s)
 	})
 	n.Phone = normalise(&b.Phone, "phone", faults, c.Identifiers.Phone)
 	return n

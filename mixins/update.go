@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/roster-go/roster"
+	"github.com/roster-go/roster/callbacks"
 	"github.com/roster-go/roster/store"
 )
 
@@ -135,7 +136,11 @@ func (ch *change[U]) validate(ctx context.Context) error {
 			*judged[i] = *is[i]
 		}
 	}
-	checked := c.identify(ctx, edited, &faults)
+	readEmail := c.Identifiers.Email
+	if ch.edit != nil && ch.edit.step == callbacks.ContactReverted {
+		readEmail = c.Identifiers.KnownEmail // it was the user's: no rule that came later keeps them from having it back
+	}
+	checked := c.identify(ctx, edited, readEmail, &faults)
 	ch.names = ch.oldNames
 	var unheld names // what is not the user's yet
 	for i := range is {

@@ -38,7 +38,7 @@ func require(repo Verifier, cfg Config, e endpoint) echo.MiddlewareFunc {
 	s := &server{cfg: cfg.withDefaults(), repo: repo}
 	var err error
 	if s.allowed, err = parseNetworks(cfg.AllowIPs); err != nil {
-		s.cfg.Logger.Error("nobody is let in", slog.String("endpoint", e.name), slog.Any("error", err))
+		s.cfg.Logger.ErrorContext(context.Background(), "nobody is let in", slog.String("endpoint", e.name), slog.Any("error", err))
 		s.allowed = []netip.Prefix{{}} // which contains no address
 	}
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
