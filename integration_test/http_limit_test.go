@@ -8,9 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/labstack/echo/v4"
-
 	"github.com/jmoiron/sqlx"
+	"github.com/labstack/echo/v4"
 
 	"github.com/roster-go/roster/rostertest"
 	"github.com/roster-go/roster/routes"
