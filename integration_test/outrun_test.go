@@ -260,3 +260,23 @@ func TestPreHijack(t *testing.T) {
 		}
 	}, func(cfg *usersrepo.Config) { cfg.Protection.Mails.Off = true })
 }
+
+// PASS-44, SEC-15: who knows the password and changes it does not keep its owner from resetting it.
+func TestResetAfterChange(t *testing.T) {
+	inEach(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		u := w.add(t, person("anna", "anna@example.com", ""), roster.WithPassword(passphrase), roster.WithEmailVerified())
+		for _, login := range []string{"anna", "anna@example.com"} {
+			for range 3 {
+				same(t, nil, w.RequestPasswordReset(ctx, login))
+			}
+		}
+		w.post(t)
+		pair := w.issue(t, u.ID)
+		thief := roster.WithActor(ctx, roster.Actor{Kind: roster.ActorUser, ID: u.ID, SID: pair.SessionID, AuthTime: w.Clock.Now()})
+		must(w.ChangePassword(thief, u.ID, passphrase, "another horse battery"))(t)
+		w.post(t)
+		same(t, nil, w.RequestPasswordReset(ctx, "anna@example.com"))
+		must(w.ResetPassword(ctx, w.token(t), passphrase))(t)
+	})
+}

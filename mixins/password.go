@@ -131,6 +131,7 @@ func (m Password[U]) StorePassword(ctx context.Context, id roster.ID, encoded st
 		switch kind {
 		case roster.PasswordChanged, roster.PasswordSet:
 			keep = roster.ActorFrom(ctx).SID // the device in use stays known
+			c.reopenReset(ctx, u)
 		case roster.PasswordCreated, roster.PasswordFirst, roster.PasswordReset:
 		}
 		if err := c.dropDevices(ctx, id, keep); err != nil {
@@ -148,6 +149,21 @@ func (m Password[U]) StorePassword(ctx context.Context, id roster.ID, encoded st
 			return nil
 		}
 		return c.notice(ctx, u, notify.PasswordChanged, nil)
+	})
+}
+
+// reopenReset lets a user ask at once for another link when theirs have just become void: else whoever knows the password
+// and changes it would keep its owner from resetting it.
+func (c *Core[U]) reopenReset(ctx context.Context, u U) {
+	n := c.canonical(u)
+	var keys []string
+	for _, key := range append(c.mailKeys(resetQuota, u), c.mailTarget(resetQuota, text(n.Username)), c.mailTarget(resetQuota, text(n.Phone))) {
+		keys = append(keys, c.counterKey("quota", key))
+	}
+	c.Store.AfterCommit(ctx, func(ctx context.Context) {
+		if err := c.forget(ctx, keys...); err != nil {
+			c.Logger.WarnContext(ctx, "quota of resets was not given back", slog.Any("error", err))
+		}
 	})
 }
 

@@ -38,12 +38,15 @@ func (c *Core[U]) askQuietly(
 		if err != nil {
 			return err
 		}
-		within := toTarget && toAccount
-		if within { // else asking for what is not sent would use up what may be
-			if within, err = c.takeTarget(ctx, canonical); err != nil {
-				return err
-			}
+		within, target := toTarget && toAccount, canonical
+		if !within { // asking for what is not sent uses up nothing of what may be, and takes as long
+			target = roster.NewID().String()
 		}
+		ofAnyKind, err := c.takeTarget(ctx, target)
+		if err != nil {
+			return err
+		}
+		within = within && ofAnyKind
 		u, err = c.lock(ctx, id)
 		switch {
 		case err != nil && !errors.Is(err, roster.ErrNotFound):

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -376,5 +377,41 @@ func TestAccessLog(t *testing.T) {
 	}
 	if line["route"] != "/api/users/:id" || line["method"] != "POST" || line["status"] != 202.0 || line["request_id"] != "r-1" {
 		t.Errorf("%s", log.String())
+	}
+}
+
+// Every setting of the routes that a file can hold can be set by it, and comes to them.
+func TestFileSetsRoutes(t *testing.T) {
+	var f fileConfig
+	from := reflect.ValueOf(&f.Routes).Elem()
+	for i := range from.NumField() {
+		switch v := from.Field(i); v.Kind() {
+		case reflect.Bool:
+			v.SetBool(true)
+		case reflect.Int64:
+			v.SetInt(7)
+		case reflect.String:
+			v.SetString("x")
+		case reflect.Slice:
+			v.Set(reflect.ValueOf([]string{"127.0.0.0/8"}))
+		case reflect.Map:
+			v.Set(reflect.ValueOf(map[string]int{"me": 1}))
+		default:
+			t.Fatalf("%s is a %s", from.Type().Field(i).Name, v.Kind())
+		}
+	}
+	cfg, err := f.routes(terminal{logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	to := reflect.ValueOf(cfg)
+	for i := range to.NumField() {
+		name := to.Type().Field(i).Name
+		if slices.Contains([]string{"IPExtractor", "Replace", "Wrap", "View", "Logger"}, name) {
+			continue // Go alone can say them, or they are said otherwise
+		}
+		if set := from.FieldByName(name); !set.IsValid() || !reflect.DeepEqual(set.Interface(), to.Field(i).Interface()) {
+			t.Errorf("%s is not set by the file", name)
+		}
 	}
 }
