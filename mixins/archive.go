@@ -71,7 +71,7 @@ func (m Management[U]) ArchiveUser(ctx context.Context, id roster.ID, reason str
 func (c *Core[U]) archive(ctx context.Context, u U, by roster.ArchivedBy, reason string) error {
 	b, now := u.Base(), c.now()
 	if b.ArchivedBy != nil && (*b.ArchivedBy == by || *b.ArchivedBy == roster.ArchivedByAdmin) {
-		return nil
+		return c.recordUnchanged(ctx, b.ID)
 	}
 	if err := c.guardLastSuperuser(ctx, b); err != nil {
 		return err
@@ -124,7 +124,7 @@ func (m Management[U]) UnarchiveUser(ctx context.Context, id roster.ID) (U, erro
 func (c *Core[U]) unarchive(ctx context.Context, u U, by callbacks.UnarchivedBy) error {
 	b := u.Base()
 	if b.ArchivedAt == nil {
-		return nil
+		return c.recordUnchanged(ctx, b.ID)
 	}
 	run := c.hooks.Unarchive.Begin()
 	e := &callbacks.Unarchive[U]{Event: c.event(ctx), User: u, By: by, Reason: roster.ActorFrom(ctx).Reason}

@@ -276,6 +276,14 @@ func (c *Core[U]) recordRead(ctx context.Context, subject *roster.ID, changes ma
 	return c.Store.Autocommit(ctx, func(ctx context.Context) error { return c.Store.InsertAudit(ctx, c.entry(ctx, d)) })
 }
 
+// recordUnchanged writes that an administrator was shown a user whom what they asked for did not change.
+func (c *Core[U]) recordUnchanged(ctx context.Context, id roster.ID) error {
+	if actor := roster.ActorFrom(ctx); actor.Trusted() || actor.ID == id {
+		return nil
+	}
+	return c.recordRead(ctx, &id, nil, nil)
+}
+
 // entry makes the line of a deed.
 func (c *Core[U]) entry(ctx context.Context, d deed) *store.AuditEntry {
 	a := roster.ActorFrom(ctx)

@@ -276,7 +276,7 @@ func (c *Core[U]) setConfirmed(ctx context.Context, id roster.ID, k contact, con
 		case *k.value(b) == nil:
 			return roster.ErrNotFound
 		case (*k.provenAt(b) != nil) == confirmed:
-			return nil
+			return c.recordUnchanged(ctx, id)
 		}
 		if confirmed {
 			return c.confirmContact(ctx, u, k, callbacks.ByAdmin)

@@ -145,7 +145,7 @@ func (m CRUD[U]) Restore(ctx context.Context, id roster.ID) (U, error) {
 		}
 		switch {
 		case !b.Deleted():
-			return nil
+			return c.recordUnchanged(ctx, id)
 		case b.Anonymised():
 			return roster.ErrConflict.WithMessage("an anonymised user cannot be restored")
 		}

@@ -33,7 +33,9 @@ func (m CRUD[U]) Update(ctx context.Context, id roster.ID, fn func(user U) error
 		if err := fn(ch.user); err != nil {
 			return err
 		}
-		result, err = ch.apply(ctx)
+		if result, err = ch.apply(ctx); err == nil && !ch.written {
+			err = c.recordUnchanged(ctx, id)
+		}
 		return err
 	})
 	if err != nil {
