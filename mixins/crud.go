@@ -46,7 +46,8 @@ type CRUDOps[U roster.Model] interface {
 
 	// Update lets fn edit a user whose row is locked, and stores what it changed. fn may not change the id, times,
 	// version, rights or state, which have operations of their own. When it changes nothing, nothing is written and no
-	// event fires. Its error is returned as it is. Users need users:update for others than themselves.
+	// event fires. Its error is returned as it is. Users need users:update for others than themselves; their own e-mail
+	// address and phone number are forbidden_field: RequestEmailChange and RequestPhoneChange ask for proof.
 	Update(ctx context.Context, id roster.ID, fn func(user U) error, options ...roster.UpdateOption) (U, error)
 
 	// Delete deactivates, anonymises or removes a user and ends all sessions. Doing it again changes nothing, except
