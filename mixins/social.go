@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"regexp"
-	"time"
 
 	"github.com/roster-go/roster"
 	"github.com/roster-go/roster/callbacks"
@@ -90,16 +89,13 @@ func (m CRUD[U]) UnlinkSocial(ctx context.Context, id roster.ID, provider, subje
 	})
 }
 
-// dropSocial takes the links of a user away that were made before a time.
-func (c *Core[U]) dropSocial(ctx context.Context, id roster.ID, before time.Time) error {
+// dropSocial takes all links of a user away.
+func (c *Core[U]) dropSocial(ctx context.Context, id roster.ID) error {
 	list, err := c.Store.ListSocial(ctx, id)
 	if err != nil {
 		return err
 	}
 	for _, a := range list {
-		if !a.LinkedAt.Before(before) {
-			continue
-		}
 		if err := c.Store.DeleteSocial(ctx, id, a.Provider, a.Subject); err != nil {
 			return err
 		}
