@@ -169,7 +169,7 @@ func (m Account[U]) Login(ctx context.Context, credentials roster.Credentials) (
 		return roster.Login[U]{}, err
 	}
 	id := u.Base().ID
-	issued := issued[U]{epoch: u.Base().Epoch}
+	issued := issued[U]{epoch: new(u.Base().Epoch)}
 	pair, err := c.Self.IssueTokens(withIssued(ctx, &issued), id, roster.IssueOptions{
 		Via: roster.ViaPassword, AMR: []string{"pwd"}, Remember: credentials.Remember, Captcha: credentials.Captcha,
 		DeviceToken: credentials.DeviceToken,

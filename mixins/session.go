@@ -70,9 +70,9 @@ var errVetoed = errors.New("vetoed")
 type issued[U roster.Model] struct {
 	user  U
 	known bool
-	// epoch is the user's before the secret was judged. When it is another one by the time that the row is locked, the
-	// password was changed or the user kicked meanwhile: that wins (ACCT-28).
-	epoch int64
+	// epoch is the user's before the secret was judged; nil: none was. When it is another one by the time that the row is
+	// locked, the password was changed or the user kicked meanwhile: that wins (ACCT-28).
+	epoch *int64
 }
 
 // errOutrun is the answer to a log-in that something has overtaken which ends all sessions.
@@ -110,7 +110,7 @@ func (m Session[U]) IssueTokens(ctx context.Context, id roster.ID, options roste
 		if err := c.mayLogIn(ctx, u.Base()); err != nil {
 			return err
 		}
-		if into != nil && into.epoch != u.Base().Epoch {
+		if into != nil && into.epoch != nil && *into.epoch != u.Base().Epoch {
 			return errOutrun
 		}
 		run := c.hooks.Login.Begin()
