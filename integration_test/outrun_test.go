@@ -178,6 +178,14 @@ func TestTakeBack(t *testing.T) {
 			same(t, nil, w.RequestEmailChange(ctx, u.ID, new("evil3@example.com")))
 			cancelToken(t, w, "+12025550178")
 		})
+		t.Run("SEC-85 and proves nothing that it was not sent to", func(t *testing.T) {
+			u := w.add(t, person("dora", "stranger@example.com", "+12025550179"), roster.WithPassword(passphrase), roster.WithPhoneVerified())
+			same(t, nil, w.RequestEmailChange(ctx, u.ID, nil))
+			got := must(w.CancelContactChange(ctx, cancelToken(t, w, "+12025550179")))(t)
+			if *got.Email != "stranger@example.com" || got.EmailVerifiedAt != nil || got.PhoneVerifiedAt == nil {
+				t.Errorf("%+v", got.User)
+			}
+		})
 	})
 }
 

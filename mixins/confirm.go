@@ -76,8 +76,8 @@ type ConfirmOps[U roster.Model] interface {
 
 	// CancelContactChange takes a change of a contact back by the token that the old contact got: before it is done, or
 	// after it within Confirm.RevertWindow, 72 hours by default from when it was asked for. Then the old contact is the
-	// user's again, and proven; if somebody else has it now, it is roster.ErrIdentifierTaken. All sessions of the user
-	// end, and they are sent what sets another password.
+	// user's again, and proven if it was the one that got the token; what was changed later is undone too. If somebody else
+	// has it now, it is roster.ErrIdentifierTaken. All sessions of the user end, and they are sent what sets another password.
 	CancelContactChange(ctx context.Context, token roster.Secret) (U, error)
 
 	// PendingContactChanges returns the changes of a user's contacts that are not proven yet.

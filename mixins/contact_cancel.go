@@ -44,7 +44,7 @@ func (m Confirm[U]) CancelContactChange(ctx context.Context, token roster.Secret
 		case c.Settings.Confirm.RevertWindow <= 0:
 			return roster.ErrInvalidToken
 		default:
-			result, err = c.revertChange(ctx, u, asked)
+			result, err = c.revertChange(ctx, u, asked, link)
 		}
 		if err != nil {
 			return err
@@ -90,8 +90,8 @@ func (c *Core[U]) cancelChange(ctx context.Context, u U, asked store.Change) (U,
 }
 
 // revertChange undoes a change that is done, and all that came after it, of either contact: the first owner's link beats
-// those of whoever took the account over.
-func (c *Core[U]) revertChange(ctx context.Context, u U, asked store.Change) (U, error) {
+// those of whoever took the account over. The contact counts as proven when the link was sent to it, and only then.
+func (c *Core[U]) revertChange(ctx context.Context, u U, asked store.Change, link store.Link) (U, error) {
 	later, err := c.Store.LaterChanges(ctx, asked.UserID, *asked.CompletedAt)
 	if err != nil {
 		return u, err
@@ -105,22 +105,24 @@ func (c *Core[U]) revertChange(ctx context.Context, u U, asked store.Change) (U,
 			continue // an earlier one says what the contact was
 		}
 		undone[x.Contact] = true
-		if u, err = c.putBack(ctx, u, x, x.ID == asked.ID); err != nil {
+		if u, err = c.putBack(ctx, u, x, link.Address, x.ID == asked.ID); err != nil {
 			return u, err
 		}
 	}
 	return u, nil
 }
 
-// putBack makes a contact what it was before a change. What the link has proven is the user's again, or else it fails;
-// of the other contact a value that somebody else has now is not.
-func (c *Core[U]) putBack(ctx context.Context, u U, x store.Change, proven bool) (U, error) {
+// putBack makes a contact what it was before a change, proven if the link went to it. What somebody else has now stays
+// theirs: then it fails, unless it is not what was asked for.
+func (c *Core[U]) putBack(ctx context.Context, u U, x store.Change, linkedTo string, asked bool) (U, error) {
 	k, edit := contactFor(x.Contact), contactEdit{step: callbacks.ContactReverted}
-	if proven && x.Old != nil {
-		edit.provenAt = new(c.now())
+	if x.Old != nil {
+		if canonical, ok := c.Identifiers.Canonical(slotKinds[k.slot], *x.Old); ok && canonical == linkedTo {
+			edit.provenAt = new(c.now())
+		}
 	}
 	result, err := c.editContact(ctx, u, k, x.Old, edit)
-	if !proven && errors.Is(err, roster.ErrIdentifierTaken) {
+	if !asked && errors.Is(err, roster.ErrIdentifierTaken) {
 		return c.editContact(ctx, u, k, nil, edit)
 	}
 	return result, err
