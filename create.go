@@ -78,7 +78,8 @@ func WithCreatedAt(t time.Time) CreateOption {
 	return createOption(func(o *CreateOptions) { o.CreatedAt = t })
 }
 
-// WithConfirmation mails a link that proves the e-mail address.
+// WithConfirmation mails a link that proves the e-mail address; to a user without one it sends a code by SMS that proves the
+// phone number.
 func WithConfirmation() CreateOption {
 	return createOption(func(o *CreateOptions) { o.Confirmation = true })
 }
@@ -123,14 +124,54 @@ func WithoutPassword() RegisterOption {
 	return registerOption(func(o *RegisterOptions) { o.WithoutPassword = true })
 }
 
+// LoginOption asks CheckCode for something beside the log-in that a code leads to.
+type LoginOption interface{ applyToLogin(*LoginOptions) }
+
+// LoginOptions is what the options of a log-in come to.
+type LoginOptions struct {
+	Remember    *bool
+	Captcha     string
+	DeviceToken *Secret
+}
+
+// LoginOptionsOf applies options to the zero LoginOptions.
+func LoginOptionsOf(options ...LoginOption) LoginOptions {
+	var o LoginOptions
+	for _, option := range options {
+		option.applyToLogin(&o)
+	}
+	return o
+}
+
+type loginOption func(*LoginOptions)
+
+func (f loginOption) applyToLogin(o *LoginOptions) { f(o) }
+
+// EntryOption is an option of Register and of CheckCode.
+type EntryOption interface {
+	RegisterOption
+	LoginOption
+}
+
+type entryOption struct {
+	registerOption
+	loginOption
+}
+
 // WithRemember false keeps the session short: it ends 12 hours after its last use.
-func WithRemember(remember bool) RegisterOption {
-	return registerOption(func(o *RegisterOptions) { o.Remember = &remember })
+func WithRemember(remember bool) EntryOption {
+	return entryOption{
+		func(o *RegisterOptions) { o.Remember = &remember },
+		func(o *LoginOptions) { o.Remember = &remember },
+	}
 }
 
 // WithDevice names the device by what an earlier log-in from it has returned.
-func WithDevice(token Secret) RegisterOption {
-	return registerOption(func(o *RegisterOptions) { o.DeviceToken = &token })
+func WithDevice(token Secret) EntryOption {
+	return entryOption{
+		func(o *RegisterOptions) { o.DeviceToken = &token },
+		func(o *LoginOptions) { o.DeviceToken = &token },
+	}
 }
 
 // SignupOption is an option of Create and of Register.
@@ -144,11 +185,24 @@ type signupOption struct {
 	registerOption
 }
 
+// CaptchaOption is an option of all that a person may have to prove to be human for.
+type CaptchaOption interface {
+	SignupOption
+	LoginOption
+}
+
+type captchaOption struct {
+	createOption
+	registerOption
+	loginOption
+}
+
 // WithCaptcha hands the hooks what the client sent as proof of being human, unread.
-func WithCaptcha(captcha string) SignupOption {
-	return signupOption{
+func WithCaptcha(captcha string) CaptchaOption {
+	return captchaOption{
 		func(o *CreateOptions) { o.Captcha = captcha },
 		func(o *RegisterOptions) { o.Captcha = captcha },
+		func(o *LoginOptions) { o.Captcha = captcha },
 	}
 }
 

@@ -38,6 +38,7 @@ type LoginFailure string
 const (
 	FailedUnknown     LoginFailure = "unknown"
 	FailedPassword    LoginFailure = "wrong_password"
+	FailedCode        LoginFailure = "wrong_code"
 	FailedNoPassword  LoginFailure = "no_password"
 	FailedClosed      LoginFailure = "password_closed"
 	FailedBanned      LoginFailure = "banned"

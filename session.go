@@ -12,8 +12,14 @@ type Credentials struct {
 	Username *string
 	Email    *string
 	Phone    *string
+	// Handle is that of a contact in FindContacts. It goes with Code, and needs no other identifier.
+	Handle *Secret
 
+	// Password or Code, exactly one of them: Code was sent to log in.
 	Password *Secret
+	Code     *Secret
+	// Channel is where Code was sent. "": to the address or number that the login is; for a username the last one counts.
+	Channel Channel
 
 	// DeviceToken is what an earlier log-in from the device has returned; nil is none.
 	DeviceToken *Secret

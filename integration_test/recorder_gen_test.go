@@ -251,6 +251,23 @@ func (r *recorder[U]) CheckPhoneCode(ctx context.Context, id roster.ID, purpose 
 	return r.UsersRepo.CheckPhoneCode(ctx, id, purpose, code)
 }
 
+func (r *recorder[U]) FindContacts(ctx context.Context, login string) ([]roster.MaskedContact, error) {
+	r.calls.note("FindContacts")
+	return r.UsersRepo.FindContacts(ctx, login)
+}
+
+func (r *recorder[U]) SendCode(ctx context.Context, ref roster.ContactRef, purpose roster.CodePurpose) error {
+	r.calls.note("SendCode")
+	return r.UsersRepo.SendCode(ctx, ref, purpose)
+}
+
+func (r *recorder[U]) CheckCode(
+	ctx context.Context, ref roster.ContactRef, purpose roster.CodePurpose, code roster.Secret, options ...roster.LoginOption,
+) (roster.CodeOutcome[U], error) {
+	r.calls.note("CheckCode")
+	return r.UsersRepo.CheckCode(ctx, ref, purpose, code, options...)
+}
+
 func (r *recorder[U]) CheckUsername(ctx context.Context, name string) (roster.UsernameStatus, error) {
 	r.calls.note("CheckUsername")
 	return r.UsersRepo.CheckUsername(ctx, name)

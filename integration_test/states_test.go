@@ -41,16 +41,20 @@ func (w *world) states(t *testing.T) []state {
 			"password": code, "refresh": code, "access": "session_revoked", "reset": "invalid_token", "first password": "invalid_token",
 			"change of e-mail": "invalid_token", "change of phone": "invalid_code",
 			"code to confirm": "invalid_code", "code to reset": "invalid_code", "app-issued": code, "administrator": "forbidden",
+			"e-mail code": "invalid_credentials", "SMS code": "invalid_credentials", "step-up": "invalid_code", "social": code,
 		}
 	}
 	gone := map[string]roster.Code{
 		"password": "invalid_credentials", "refresh": "session_revoked", "access": "session_revoked", "reset": "invalid_token",
 		"first password": "invalid_token", "confirmation": "invalid_token", "code to confirm": "invalid_code", "code to reset": "invalid_code",
 		"change of e-mail": "invalid_token", "change of phone": "invalid_code", "app-issued": "not_found", "administrator": "forbidden",
+		"e-mail code": "invalid_credentials", "SMS code": "invalid_credentials", "step-up": "invalid_code", "social": "not_found",
 	}
 	without := maps.Clone(gone)
-	without["code to confirm"], without["code to reset"] = "not_found", "not_found"
+	without["code to confirm"], without["code to reset"], without["step-up"] = "not_found", "not_found", "not_found"
 	ended := map[string]roster.Code{"refresh": "session_revoked", "access": "session_revoked"}
+	kicked := maps.Clone(ended)
+	kicked["step-up"] = "session_revoked"
 	return []state{
 		{"active", func(roster.ID) error { return nil }, nil},
 		{"banned", ban, out("banned")},
@@ -59,11 +63,18 @@ func (w *world) states(t *testing.T) []state {
 		{"deactivated", remove(roster.Deactivate), gone},
 		{"anonymised", remove(roster.Anonymise), gone},
 		{"removed", remove(roster.Remove), without},
-		{"kicked", func(id roster.ID) error { return w.Kick(ctx, id) }, ended},
+		{"kicked", func(id roster.ID) error { return w.Kick(ctx, id) }, kicked},
 		{"under blackout", blackout, ended},
 		{"unverified", func(id roster.ID) error { _, err := w.SetEmailConfirmed(ctx, id, false); return err }, map[string]roster.Code{
-			"password": "not_verified", "refresh": "not_verified", "app-issued": "not_verified",
+			"password": "not_verified", "refresh": "not_verified", "app-issued": "not_verified", "social": "not_verified",
 		}},
+		{"locked out", func(id roster.ID) error {
+			u, err := w.Get(ctx, id)
+			for range 10 {
+				w.attempt(ctx, "192.0.2.1", *u.Username, "wrong")
+			}
+			return err
+		}, map[string]roster.Code{"password": "too_many_requests"}},
 		{"with a closed password", func(id roster.ID) error {
 			for range 100 {
 				if err := w.RecordLoginFailure(ctx, "", "nobody", &id, roster.FailedPassword); err != nil {
@@ -144,6 +155,35 @@ func (w *world) ways(t *testing.T) []way {
 		}, func(ctx context.Context, u *Person, code roster.Secret) error {
 			return ignore(w.ConfirmPhoneChange(ctx, u.ID, code))
 		})},
+		{"e-mail code", sent(func(ctx context.Context, u *Person) error {
+			return w.SendCode(ctx, byLogin(*u.Email), roster.CodeLogin)
+		}, func(ctx context.Context, u *Person, code roster.Secret) error {
+			return ignore(w.Login(ctx, withCode(*u.Email, code)))
+		})},
+		{"SMS code", sent(func(ctx context.Context, u *Person) error {
+			return errors.Join(ignore(w.SetPhoneConfirmed(ctx, u.ID, true)), w.SendCode(ctx, byLogin(*u.Phone), roster.CodeLogin))
+		}, func(ctx context.Context, u *Person, code roster.Secret) error {
+			return ignore(w.Login(ctx, withCode(*u.Phone, code)))
+		})},
+		{"step-up", func(t *testing.T, u *Person) func() error {
+			session := w.within(t, w.issue(t, u.ID))
+			return sent(func(_ context.Context, _ *Person) error {
+				return w.SendCode(session, roster.ContactRef{}, roster.CodeStepUp)
+			},
+				func(_ context.Context, u *Person, code roster.Secret) error {
+					return ignore(w.CheckEmailCode(session, u.ID, roster.CodeStepUp, code))
+				})(t, u)
+		}},
+		{"social", func(t *testing.T, u *Person) func() error {
+			w.link(t, u.ID, "google", u.ID.String(), nil)
+			return func() error {
+				u, err := w.GetBySocial(t.Context(), "google", u.ID.String())
+				if err != nil {
+					return err
+				}
+				return ignore(w.IssueTokens(t.Context(), u.ID, roster.IssueOptions{Via: roster.ViaSocial}))
+			}
+		}},
 		{"app-issued", now(func(ctx context.Context, u *Person) error {
 			return ignore(w.IssueTokens(ctx, u.ID, roster.IssueOptions{}))
 		})},
@@ -177,6 +217,6 @@ func TestSEC_33_StatePath(t *testing.T) {
 		}
 	}, func(cfg *usersrepo.Config) {
 		cfg.Account.RequireConfirmed = true
-		cfg.Protection.Identifier.Off, cfg.Protection.Pair.Off, cfg.Protection.Mails.Off = true, true, true
+		cfg.Protection.Pair.Off, cfg.Protection.Mails.Off = true, true
 	})
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/roster-go/roster"
 	"github.com/roster-go/roster/identifiers"
+	"github.com/roster-go/roster/notify"
 )
 
 // Account is the component of what people do with their own account.
@@ -26,12 +27,12 @@ type AccountOps[U roster.Model] interface {
 	// roster.ErrTooManyRequests.
 	Register(ctx context.Context, user U, password roster.Secret, options ...roster.RegisterOption) (U, *roster.TokenPair, error)
 
-	// Authenticate returns the user whom credentials belong to. Unknown users, wrong passwords and users without one are
-	// the same roster.ErrInvalidCredentials, after the same work; only a right secret is told of a ban. It counts the
-	// attempt and makes no session.
+	// Authenticate returns the user whom credentials belong to, by the back ends of Account.Backends. Unknown users, wrong
+	// passwords, users without one and wrong codes are the same roster.ErrInvalidCredentials, after the same work; only a
+	// right secret is told of a ban. It counts the attempt and makes no session. A right code is spent by it.
 	Authenticate(ctx context.Context, credentials roster.Credentials) (U, error)
 
-	// Login authenticates and makes a session.
+	// Login authenticates by a password or a one-time code and makes a session.
 	Login(ctx context.Context, credentials roster.Credentials) (roster.Login[U], error)
 
 	// Logout ends the session of a refresh token, or of an access token, expired ones too. A session that has ended is
@@ -130,17 +131,18 @@ func (c *Core[U]) signup(user U, password roster.Secret, o roster.RegisterOption
 	c.refuseUntagged(user, &faults)
 	options := []roster.CreateOption{roster.WithVia(roster.ViaSignup), roster.WithCaptcha(o.Captcha)}
 	b := user.Base()
-	contact := b.Email != nil || b.Phone != nil
+	invited := o.WithoutPassword && b.Email != nil // the link that sets a password proves the address as well
 	switch {
 	case !o.WithoutPassword:
 		options = append(options, roster.WithPassword(password), roster.WithPasswordPolicy())
-		if b.Email != nil && !c.Settings.Confirm.NoneOnRegister {
-			options = append(options, roster.WithConfirmation())
-		}
-	case !c.Settings.Account.PasswordlessRegistration || !contact:
+	case !c.Settings.Account.PasswordlessRegistration || b.Email == nil && b.Phone == nil:
 		faults.Add("password", roster.Required)
-	case b.Email != nil:
+	case invited:
 		options = append(options, roster.WithInvitation())
+	}
+	reachable := b.Email != nil || b.Phone != nil && c.sender(notify.SMS) != nil
+	if reachable && !invited && !c.Settings.Confirm.NoneOnRegister {
+		options = append(options, roster.WithConfirmation())
 	}
 	return append(options, roster.WithFaults(faults))
 }
@@ -163,15 +165,16 @@ func (m Account[U]) Login(ctx context.Context, credentials roster.Credentials) (
 		return roster.Login[U]{}, err
 	}
 	ip, login := roster.ActorFrom(ctx).IP, loginOf(credentials)
-	ctx, _ = withAttempt[U](ctx, login) // what Authenticate finds out holds to the end of the log-in
+	ctx, a := withAttempt[U](ctx, login) // what Authenticate finds out holds to the end of the log-in
 	u, err := c.Self.Authenticate(ctx, credentials)
 	if err != nil {
 		return roster.Login[U]{}, err
 	}
 	id := u.Base().ID
 	issued := issued[U]{epoch: new(u.Base().Epoch)}
+	via, amr := a.entry()
 	pair, err := c.Self.IssueTokens(withIssued(ctx, &issued), id, roster.IssueOptions{
-		Via: roster.ViaPassword, AMR: []string{"pwd"}, Remember: credentials.Remember, Captcha: credentials.Captcha,
+		Via: via, AMR: amr, Remember: credentials.Remember, Captcha: credentials.Captcha,
 		DeviceToken: credentials.DeviceToken,
 	})
 	if err != nil {

@@ -54,6 +54,7 @@ var actions = map[string]string{
 	"SetPassword": "password.change", "ChangePassword": "password.change", "GetPasswordStatus": "password.read",
 	"IsPasswordResetAvailable": "password.read", "ChangeUsername": "user.update",
 	"RequestEmailConfirmation": "email.request", "SendEmailCode": "email.request", "IsEmailConfirmationAvailable": "email.read",
+	"SendCode": "code.request", "CheckCode": "code.check", "FindContacts": "contact.read",
 	"CheckEmailCode": "email.confirm", "SetEmailConfirmed": "email.confirm", "RequestEmailChange": "email.change",
 	"RequestPhoneConfirmation": "phone.request", "SendPhoneCode": "phone.request", "IsPhoneConfirmationAvailable": "phone.read",
 	"ConfirmPhone": "phone.confirm", "CheckPhoneCode": "phone.confirm", "SetPhoneConfirmed": "phone.confirm",

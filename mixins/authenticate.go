@@ -21,6 +21,11 @@ func (m Account[U]) Authenticate(ctx context.Context, credentials roster.Credent
 	}
 	ip, login := roster.ActorFrom(ctx).IP, loginOf(credentials)
 	ctx, a := withAttempt[U](ctx, login)
+	if credentials.Code != nil {
+		if a.code, err = c.aimedAt(ctx, c.codePlace(credentials).key); err != nil {
+			return none, err
+		}
+	}
 	if err := c.recognise(ctx, a, credentials); err != nil {
 		return none, err
 	}
@@ -31,41 +36,37 @@ func (m Account[U]) Authenticate(ctx context.Context, credentials roster.Credent
 	if !verdict.Allowed {
 		return none, c.failed(ctx, ip, login, nil, roster.FailedThrottled, verdict.Err())
 	}
-	u, known := a.nominee, a.known
 	if !a.looked {
-		if u, known, err = c.nominate(ctx, credentials); err != nil {
+		if a.nominee, a.known, err = c.nominate(ctx, credentials); err != nil {
 			c.giveBack(ctx, ip, login)
 			return none, err
 		}
 	}
-	wrong := c.wrongCredentials(verdict)
-	if !known {
-		// Whoever looks at the time must not learn that nobody has this login.
-		if err := c.checkNobody(ctx, *credentials.Password); err != nil {
-			c.giveBack(ctx, ip, login)
-			return none, err
-		}
-		return none, c.failed(ctx, ip, login, nil, roster.FailedUnknown, wrong)
-	}
-	id := u.Base().ID
-	err = c.Self.CheckPassword(ctx, id, *credentials.Password)
-	switch {
-	case u.Base().Deleted() && (err == nil || errors.Is(err, roster.ErrInvalidPassword)):
-		return none, c.failed(ctx, ip, login, &id, roster.FailedDeleted, wrong)
-	case errors.Is(err, errClosed):
-		return none, c.failed(ctx, ip, login, &id, roster.FailedClosed, wrong)
-	case errors.Is(err, errNoPassword):
-		return none, c.failed(ctx, ip, login, &id, roster.FailedNoPassword, wrong)
-	case errors.Is(err, roster.ErrInvalidPassword):
-		return none, c.failed(ctx, ip, login, &id, roster.FailedPassword, wrong)
-	case err != nil:
+	f, err := c.judgeCredentials(ctx, a, credentials)
+	if err != nil {
 		c.giveBack(ctx, ip, login)
 		return none, err
 	}
-	if calledBy(ctx, "Login") {
-		return u, nil // it looks at the state when it makes the session, and settles the attempt then
+	if f.id == nil {
+		var id *roster.ID
+		if a.known {
+			id = new(a.nominee.Base().ID)
+		}
+		return none, c.failed(ctx, ip, login, id, f.reason, c.wrongCredentials(verdict))
 	}
-	if u, err = c.Self.Get(ctx, id); err == nil {
+	id := *f.id
+	if calledBy(ctx, "Login") { // it looks at the state when it makes the session, and settles the attempt then
+		if a.known && a.nominee.Base().ID == id {
+			return a.nominee, nil
+		}
+		u, err := c.load(ctx, id)
+		if err != nil {
+			return none, c.refused(ctx, ip, login, id, err)
+		}
+		return u, nil
+	}
+	u, err := c.Self.Get(ctx, id)
+	if err == nil {
 		err = c.mayLogIn(ctx, u.Base())
 	}
 	if err != nil {
@@ -92,11 +93,25 @@ func calledBy(ctx context.Context, name string) bool {
 
 func checkCredentials(credentials roster.Credentials) error {
 	var faults roster.FieldErrors
-	if credentials.Login == nil && credentials.Username == nil && credentials.Email == nil && credentials.Phone == nil {
+	named := credentials.Login != nil || credentials.Username != nil || credentials.Email != nil || credentials.Phone != nil
+	switch {
+	case !named && (credentials.Handle == nil || credentials.Code == nil):
 		faults.Add("login", roster.Required)
+	case credentials.Handle != nil && credentials.Code == nil:
+		faults.Add("handle", roster.Invalid)
 	}
-	if credentials.Password == nil {
+	switch {
+	case credentials.Password == nil && credentials.Code == nil:
 		faults.Add("password", roster.Required)
+	case credentials.Password != nil && credentials.Code != nil:
+		faults.Add("code", roster.Invalid)
+	case credentials.Code != nil && tidyCode(*credentials.Code) == "":
+		faults.Add("code", roster.Required)
+	}
+	switch credentials.Channel {
+	case "", roster.ChannelEmail, roster.ChannelPhone:
+	default:
+		faults.Add("channel", roster.Invalid)
 	}
 	return faults.Err()
 }
@@ -126,7 +141,19 @@ func (c *Core[U]) nominate(ctx context.Context, credentials roster.Credentials) 
 		}
 		u, known = found, true
 	}
-	return u, known, nil
+	if credentials.Handle == nil {
+		return u, known, nil
+	}
+	owner, err := c.at(ctx, c.openHandle(*credentials.Handle))
+	switch {
+	case errors.Is(err, roster.ErrNotFound):
+		return u, false, nil
+	case err != nil:
+		return u, false, err
+	case known && owner.Base().ID != u.Base().ID:
+		return u, false, nil
+	}
+	return owner, true, nil
 }
 
 func (c *Core[U]) lookUp(ctx context.Context, kind identifiers.Kind, value string) (U, error) {

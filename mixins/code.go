@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"log/slog"
 	"math/big"
 	"strings"
@@ -55,7 +54,7 @@ func (c *Core[U]) sendCode(ctx context.Context, u U, to code) error {
 	if err := c.Store.VoidLinks(ctx, id, "", now, purpose); err != nil {
 		return err
 	}
-	digits, err := newCode(c.Settings.OneTime.digits(to.contact))
+	digits, err := newCode(c.Settings.OneTime.form(to.contact))
 	if err != nil {
 		return roster.ErrInternal.WithCause(err)
 	}
@@ -78,14 +77,17 @@ func (c *Core[U]) sendCode(ctx context.Context, u U, to code) error {
 	return c.queue(ctx, u, m)
 }
 
-// newCode returns decimal digits, all values equally likely.
-func newCode(digits int) (string, error) {
-	below := new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(digits)), nil)
-	n, err := rand.Int(rand.Reader, below)
-	if err != nil {
-		return "", err
+// newCode returns characters of an alphabet, all codes equally likely.
+func newCode(alphabet string, length int) (string, error) {
+	code, below := make([]byte, length), big.NewInt(int64(len(alphabet)))
+	for i := range code {
+		n, err := rand.Int(rand.Reader, below)
+		if err != nil {
+			return "", err
+		}
+		code[i] = alphabet[n.Int64()]
 	}
-	return fmt.Sprintf("%0*d", digits, n), nil
+	return string(code), nil
 }
 
 // codesFor are the purposes of codes, to either contact.
@@ -127,23 +129,42 @@ func tidyCode(typed roster.Secret) string {
 	}, typed.Reveal())
 }
 
+// tryer is who tries a code. Strangers are those who are not logged in: their tries are counted apart, so that they make
+// nobody wait who is.
+type tryer bool
+
+const (
+	owner    tryer = false
+	stranger tryer = true
+)
+
 // spendCode judges a code and consumes it; use does, in the same transaction, what the code is for. A try is counted
 // before the code is looked at, and stands whatever becomes of the transaction; it is given back when the code is right.
 func (c *Core[U]) spendCode(
-	ctx context.Context, id roster.ID, purpose store.LinkPurpose, typed roster.Secret, use func(context.Context, U, store.Link) error,
+	ctx context.Context, id roster.ID, purpose store.LinkPurpose, typed roster.Secret, by tryer,
+	use func(context.Context, U, store.Link) error,
 ) error {
 	digits := tidyCode(typed)
 	if digits == "" {
 		return roster.FieldErrors{{Field: "code", Code: roster.Required}}.Err()
 	}
 	link, err := c.Store.LiveCode(ctx, id, purpose, codeTries, c.now())
-	if errors.Is(err, roster.ErrNotFound) {
+	switch {
+	case errors.Is(err, roster.ErrNotFound) && by == stranger:
+		if err := c.takeNobodysTry(ctx, id); err != nil {
+			return err
+		}
+		return roster.ErrInvalidCode
+	case errors.Is(err, roster.ErrNotFound):
 		return roster.ErrInvalidCode // nobody has to wait for a code that was not sent
-	}
-	if err != nil {
+	case err != nil:
 		return err
 	}
-	if err := c.takeTry(ctx, link); err != nil {
+	take, giveBack := c.takeTry, c.giveBackTry
+	if by == stranger {
+		take, giveBack = c.takeOpenTry, c.giveBackOpenTry
+	}
+	if err := take(ctx, link); err != nil {
 		return err
 	}
 	if !c.isCode(link, digits) {
@@ -172,8 +193,15 @@ func (c *Core[U]) spendCode(
 		}
 		return use(ctx, u, link)
 	})
-	if err != nil && !errors.Is(err, roster.ErrInvalidCode) {
-		c.giveBackTry(ctx, link)
+	switch {
+	case err != nil && !errors.Is(err, roster.ErrInvalidCode):
+		giveBack(ctx, link)
+	case err == nil:
+		c.Store.AfterCommit(ctx, func(ctx context.Context) {
+			if err := c.forget(ctx, c.budget(id).Key); err != nil {
+				c.Logger.WarnContext(ctx, "wrong codes were not forgotten", slog.Any("error", err))
+			}
+		})
 	}
 	return err
 }

@@ -9,7 +9,7 @@ func TestNewCode(t *testing.T) {
 	const draws, buckets = 200_000, 100
 	var firsts, lasts [buckets]int
 	for range draws {
-		code, err := newCode(6)
+		code, err := newCode(decimal, 6)
 		if err != nil || len(code) != 6 {
 			t.Fatal(code, err)
 		}

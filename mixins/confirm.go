@@ -312,12 +312,14 @@ func (m Confirm[U]) ResendEmailConfirmation(ctx context.Context, address string)
 		}
 		return faults.Err()
 	}
-	return c.askQuietly(ctx, "confirm_email", wanted.Canonical, func(ctx context.Context) (U, error) {
-		return c.Self.GetByEmail(ctx, address)
-	}, func(ctx context.Context, u U) error {
-		if u.Base().EmailVerifiedAt != nil {
-			return errNothingToSend
-		}
-		return c.mailLink(ctx, u, confirmEmailLink.as(notify.EmailConfirmAgain))
+	return c.askQuietly(ctx, asked[U]{
+		kind: "confirm_email", typed: wanted.Canonical, within: c.withinMails,
+		find: func(ctx context.Context) (U, error) { return c.Self.GetByEmail(ctx, address) },
+		send: func(ctx context.Context, u U) error {
+			if u.Base().EmailVerifiedAt != nil {
+				return errNothingToSend
+			}
+			return c.mailLink(ctx, u, confirmEmailLink.as(notify.EmailConfirmAgain))
+		},
 	})
 }

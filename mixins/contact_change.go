@@ -289,7 +289,7 @@ func (m Confirm[U]) ConfirmPhoneChange(ctx context.Context, id roster.ID, typed 
 		return none, err
 	}
 	var taken error
-	err = c.spendCode(ctx, id, store.CodeFor(changePurpose, string(phone.kind)), typed, func(ctx context.Context, u U, link store.Link) error {
+	err = c.spendCode(ctx, id, store.CodeFor(changePurpose, string(phone.kind)), typed, owner, func(ctx context.Context, u U, link store.Link) error {
 		err := c.stillIn(ctx)
 		if err == nil {
 			result, taken, err = c.completeChange(ctx, u, link, roster.ErrInvalidCode)

@@ -28,7 +28,7 @@ type Self[U roster.Model] interface {
 	CRUDOps[U]
 	ProtectionOps
 	ConfirmOps[U]
-	OneTimeOps
+	OneTimeOps[U]
 	UsernameOps[U]
 	PasswordOps[U]
 	ManagementOps[U]

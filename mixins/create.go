@@ -158,7 +158,7 @@ func (n *newcomer[U]) validate(ctx context.Context, u U) roster.FieldErrors {
 	if n.options.PhoneVerified && b.Phone == nil {
 		faults.Add("phone", roster.Required)
 	}
-	if (n.options.Confirmation || n.options.Invitation) && b.Email == nil {
+	if n.options.Invitation && b.Email == nil || n.options.Confirmation && b.Email == nil && b.Phone == nil {
 		faults.Add("email", roster.Required)
 	}
 	checkPermissions("permissions", n.options.Permissions, &faults)
@@ -195,7 +195,11 @@ func (n *newcomer[U]) store(ctx context.Context) error {
 		return err
 	}
 	if o.Confirmation {
-		if err := c.Self.RequestEmailConfirmation(ctx, id); err != nil {
+		request := c.Self.RequestEmailConfirmation
+		if n.user.Base().Email == nil {
+			request = c.Self.RequestPhoneConfirmation
+		}
+		if err := request(ctx, id); err != nil {
 			return err
 		}
 	}

@@ -20,6 +20,11 @@ type attempt[U roster.Model] struct {
 	nominee U
 	known   bool
 	looked  bool
+	// code says where the code went that is tried; nil: a password is.
+	code *codeTarget
+	// via and amr are how the secret was judged that was right; "" and nil: it was not.
+	via roster.Via
+	amr []string
 }
 
 type attemptKey struct{}
@@ -37,6 +42,22 @@ func withAttempt[U roster.Model](ctx context.Context, login string) (context.Con
 	}
 	a := &attempt[U]{login: login}
 	return context.WithValue(ctx, attemptKey{}, a), a
+}
+
+// entry is how the person has got in, to whoever makes the session.
+func (a *attempt[U]) entry() (roster.Via, []string) {
+	if a.via == "" { // the program judges credentials by itself
+		return roster.ViaPassword, []string{"pwd"}
+	}
+	return a.via, a.amr
+}
+
+// triedCode returns where the code went that an attempt on a login tries; nil: it tries none.
+func triedCode[U roster.Model](ctx context.Context, login string) *codeTarget {
+	if a := attemptOf[U](ctx); a != nil && a.login == login {
+		return a.code
+	}
+	return nil
 }
 
 // knownDevice returns the hash of the device that an attempt on a login comes from, if it is known.

@@ -24,7 +24,7 @@ var lockoutKinds = map[string]roster.LockoutKind{
 // noteLockouts writes down the lanes of a failed attempt that have to wait now, and tells the hooks of those that begin
 // to. The counters decide; this is what administrators see of them.
 func (c *Core[U]) noteLockouts(ctx context.Context, ip, login string, id *roster.ID, lanes []lane) error {
-	lanes = slices.DeleteFunc(slices.Clone(lanes), lane.isRate)
+	lanes = slices.DeleteFunc(slices.Clone(lanes), func(l lane) bool { return l.isRate() || lockoutKinds[l.name] == "" })
 	if len(lanes) == 0 {
 		return nil
 	}

@@ -200,14 +200,19 @@ func (c *Core[U]) queue(ctx context.Context, u U, m outgoing) error {
 // queueNothing writes a row that is never sent, where an anonymous caller is not to learn whether there was anything to
 // send: both ways write the same.
 func (c *Core[U]) queueNothing(ctx context.Context) error {
-	now := c.now()
-	err := c.Store.QueueNothing(ctx, &store.Message{
-		ID: roster.NewID(), Kind: noop, Channel: string(notify.Email), Language: c.Settings.Notify.Language, CreatedAt: now, ExpiresAt: now,
-	})
+	err := c.writeNothing(ctx)
 	if err == nil {
 		c.Store.AfterCommit(ctx, func(context.Context) { c.wake() }) // as for a message: the next request is to take as long
 	}
 	return err
+}
+
+// writeNothing takes as long as a write.
+func (c *Core[U]) writeNothing(ctx context.Context) error {
+	now := c.now()
+	return c.Store.QueueNothing(ctx, &store.Message{
+		ID: roster.NewID(), Kind: noop, Channel: string(notify.Email), Language: c.Settings.Notify.Language, CreatedAt: now, ExpiresAt: now,
+	})
 }
 
 // noop is the kind of a row that is no message.

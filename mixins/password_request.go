@@ -110,7 +110,7 @@ func (m Password[U]) RequestPasswordReset(ctx context.Context, login string) err
 		return roster.FieldErrors{{Field: "login", Code: roster.Invalid}}.Err()
 	}
 	hasPassword := false
-	return c.askQuietly(ctx, resetQuota, typed, func(ctx context.Context) (U, error) {
+	find := func(ctx context.Context) (U, error) {
 		u, err := c.lookUp(ctx, "", login)
 		id := roster.NewID() // nobody's: the same is asked for them
 		if err == nil {
@@ -121,7 +121,8 @@ func (m Password[U]) RequestPasswordReset(ctx context.Context, login string) err
 			return u, lookup
 		}
 		return u, err
-	}, func(ctx context.Context, u U) error {
+	}
+	send := func(ctx context.Context, u U) error {
 		k, ok := preferredContact(u.Base(), preferred)
 		if !ok || c.sender(k.channel) == nil {
 			return errNothingToSend
@@ -135,7 +136,8 @@ func (m Password[U]) RequestPasswordReset(ctx context.Context, login string) err
 			return err
 		}
 		return c.send(ctx, u, w)
-	})
+	}
+	return c.askQuietly(ctx, asked[U]{kind: resetQuota, typed: typed, within: c.withinMails, find: find, send: send})
 }
 
 // SendPasswordReset implements PasswordOps.

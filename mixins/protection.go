@@ -61,6 +61,8 @@ const (
 	pairLane       = "pair"
 	deviceLane     = "device"
 	deviceRateLane = "device_rate"
+	codePairLane   = "code_pair"
+	codeLane       = "code"
 )
 
 // isRate reports whether a lane counts attempts as such: success does not clear it, and none is given back to it.
@@ -81,6 +83,9 @@ func (c *Core[U]) lanes(ctx context.Context, ip, login string) []lane {
 	var list []lane
 	if source != "" && !p.Source.Off && !c.trustsSource(ip) {
 		list = append(list, lane{sourceLane, sourceLimit(c.counterKey("source", source), p.Source)})
+	}
+	if code := triedCode[U](ctx, login); code != nil {
+		return append(list, c.codeLanes(source, code)...)
 	}
 	if key == "" {
 		return list
@@ -236,9 +241,13 @@ func (m Protection[U]) RecordLoginFailure(ctx context.Context, ip, login string,
 	e := &callbacks.LoginFailed{
 		Event: c.event(ctx), UserID: id, Reason: reason, Via: roster.ViaPassword, Login: c.maskLogin(login),
 	}
+	code := triedCode[U](ctx, login) != nil
+	if code {
+		e.Via = roster.ViaCode
+	}
 	entry := c.failureEntry(ctx, e, login)
 	if c.wasWrong(ctx, reason) {
-		counts := c.Settings.Protection.CloseAfter > 0 && knownDevice[U](ctx, login) == nil
+		counts := c.Settings.Protection.CloseAfter > 0 && knownDevice[U](ctx, login) == nil && !code
 		counted := entry
 		if counts {
 			entry = nil // one statement writes both
@@ -285,7 +294,7 @@ func (c *Core[U]) wasWrong(ctx context.Context, reason roster.LoginFailure) bool
 		return false // nothing was judged
 	case roster.FailedBanned, roster.FailedArchived, roster.FailedNotVerified, roster.FailedVetoed, roster.FailedBackend:
 		return !calledBy(ctx, "Login") && !calledBy(ctx, "Authenticate") // after a right secret, and given back
-	case roster.FailedUnknown, roster.FailedPassword, roster.FailedNoPassword, roster.FailedClosed, roster.FailedDeleted:
+	case roster.FailedUnknown, roster.FailedPassword, roster.FailedCode, roster.FailedNoPassword, roster.FailedClosed, roster.FailedDeleted:
 	}
 	return true
 }
@@ -311,6 +320,11 @@ func (m Protection[U]) RecordLoginSuccess(ctx context.Context, ip, login string,
 			return err
 		}
 	}
+	return c.clearLanes(ctx, ip, login)
+}
+
+// clearLanes forgets the failures before an attempt that succeeded.
+func (c *Core[U]) clearLanes(ctx context.Context, ip, login string) error {
 	var keys []string
 	for _, l := range c.lanes(ctx, ip, login) {
 		if !l.isRate() {

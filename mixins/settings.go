@@ -45,6 +45,9 @@ type AccountConfig struct {
 	PasswordlessRegistration bool
 	// LoginFields are the kinds of identifiers that log-ins may name; empty means all.
 	LoginFields []identifiers.Kind
+	// Backends judge credentials, in this order; empty means roster.PasswordBackend and roster.CodeBackend. Without the
+	// latter nobody logs in by a code.
+	Backends []roster.Backend
 	// UnverifiedUpdate lets people change their account before they proved a contact.
 	UnverifiedUpdate bool
 }
@@ -103,16 +106,26 @@ type ConfirmConfig struct {
 type OneTimeConfig struct {
 	// EmailDigits and PhoneDigits are how many digits the codes have that are sent by mail and by SMS, 6 to 10; 0 means 6.
 	EmailDigits, PhoneDigits int
+	// EmailAlphabet are the characters of codes in mails, letters and digits, EmailDigits of which make a million codes or
+	// more; "" means "0123456789".
+	EmailAlphabet string
 	// CodeTTL is the life of such a code, 10 min at most; 0 means 10 min.
 	CodeTTL time.Duration
+	// Off are kinds of codes that there are not: to ask for one is to ask for an unknown purpose.
+	Off []roster.CodeKind
+	// NoDecoys has FindContacts show no contacts for logins that nobody has, which tells who has an account.
+	NoDecoys bool
 }
 
-func (o OneTimeConfig) digits(k contact) int {
+// form is what codes to a contact are made of, and how long they are.
+func (o OneTimeConfig) form(k contact) (alphabet string, length int) {
 	if k.channel == notify.SMS {
-		return o.PhoneDigits
+		return decimal, o.PhoneDigits
 	}
-	return o.EmailDigits
+	return o.EmailAlphabet, o.EmailDigits
 }
+
+const decimal = "0123456789"
 
 // PasswordConfig is how passwords are hashed, which ones people may choose, and how long the links live by which they are
 // set.
@@ -276,6 +289,9 @@ const day = 24 * time.Hour
 // WithDefaults returns the settings with what was left out filled in.
 func (s Settings) WithDefaults() Settings {
 	fill := func(d *time.Duration, otherwise time.Duration) { *d = cmp.Or(*d, otherwise) }
+	if len(s.Account.Backends) == 0 {
+		s.Account.Backends = []roster.Backend{roster.PasswordBackend, roster.CodeBackend}
+	}
 	x := &s.Session
 	x.Issuer, x.Audience = cmp.Or(x.Issuer, s.BaseURL), cmp.Or(x.Audience, s.BaseURL)
 	x.Algorithm = cmp.Or(x.Algorithm, tokens.ES256)
@@ -298,6 +314,7 @@ func (s Settings) WithDefaults() Settings {
 	s.Password.ResetForUnverified = cmp.Or(s.Password.ResetForUnverified, SendActivation)
 	o := &s.OneTime
 	o.EmailDigits, o.PhoneDigits = cmp.Or(o.EmailDigits, 6), cmp.Or(o.PhoneDigits, 6)
+	o.EmailAlphabet = cmp.Or(o.EmailAlphabet, decimal)
 	fill(&o.CodeTTL, 10*time.Minute)
 	fill(&s.Callbacks.OnTimeout, 5*time.Second)
 	fill(&s.Audit.Keep, 400*day)

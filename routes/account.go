@@ -92,8 +92,8 @@ func mustMatch(m *members, password, confirm *roster.Secret) {
 func (a account[U]) login(ctx context.Context, r *request) (answer, error) {
 	credentials := roster.Credentials{
 		Login: r.body.text("login"), Username: r.body.text("username"), Email: r.body.text("email"),
-		Phone: r.body.text("phone"), Password: r.body.secret("password"), Remember: r.body.boolean("remember"),
-		DeviceToken: r.body.secret("device_token"),
+		Phone: r.body.text("phone"), Handle: r.body.secret("handle"), Password: r.body.secret("password"), Code: r.body.secret("code"),
+		Remember: r.body.boolean("remember"), DeviceToken: r.body.secret("device_token"),
 	}
 	if captcha := r.body.text("captcha"); captcha != nil {
 		credentials.Captcha = *captcha
@@ -105,7 +105,11 @@ func (a account[U]) login(ctx context.Context, r *request) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	shown, err := a.view.show(ctx, login.User, ViewSelf)
+	return loggedIn(ctx, a.view, login)
+}
+
+func loggedIn[U roster.Model](ctx context.Context, v *view[U], login roster.Login[U]) (answer, error) {
+	shown, err := v.show(ctx, login.User, ViewSelf)
 	return answer{status: http.StatusOK, body: loggedInAnswer{
 		registeredAnswer{shown, login.Tokens, login.DeviceToken.Reveal()}, login.NewDevice,
 	}}, err

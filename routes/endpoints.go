@@ -16,6 +16,7 @@ type UserRepo[U roster.Model] interface {
 	contactRepo[U]
 	usernameRepo[U]
 	passwordRepo[U]
+	codeRepo[U]
 }
 
 func userEndpoints[U roster.Model](repo UserRepo[U], v *view[U]) []endpoint {
@@ -26,6 +27,7 @@ func userEndpoints[U roster.Model](repo UserRepo[U], v *view[U]) []endpoint {
 		contactEndpoints(repo, v),
 		usernameEndpoints(repo, v),
 		passwordEndpoints(repo),
+		codeEndpoints(repo, v),
 	)
 }
 

@@ -129,3 +129,11 @@ func (fakeAdmin) Search(context.Context, roster.Query) (roster.Page[*account], e
 	}
 	return roster.Page[*account]{Items: items, Next: "next"}, nil
 }
+
+func (fake) FindContacts(context.Context, string) ([]roster.MaskedContact, error) { return nil, nil }
+
+func (fake) SendCode(context.Context, roster.ContactRef, roster.CodePurpose) error { return nil }
+
+func (fake) CheckCode(context.Context, roster.ContactRef, roster.CodePurpose, roster.Secret, ...roster.LoginOption) (roster.CodeOutcome[*account], error) {
+	return roster.CodeOutcome[*account]{}, nil
+}

@@ -29,7 +29,8 @@ var limits = map[string]int{
 	"confirmations": 60, "email_confirm_request": 10, "phone_confirm_request": 10, "confirm_resend": 10, "email_confirm": 30,
 	"phone_confirm": 30, "email_change": 5, "email_change_confirm": 30, "contact_change_cancel": 30, "phone_change": 5,
 	"phone_change_confirm": 30,
-	"sessions":             60, "sessions_revoke_others": 60, "session_revoke": 60,
+	"codes_find":           10, "codes_send": 10, "codes_check": 30,
+	"sessions": 60, "sessions_revoke_others": 60, "session_revoke": 60,
 	"jwks": 600, "openapi": 60,
 }
 

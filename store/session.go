@@ -227,6 +227,14 @@ func (s *Store) RotateSession(ctx context.Context, r Rotation) (Session, error) 
 		r.SessionID, r.Current, r.Next, r.Successor, r.Now, r.IdleAt, r.ShortIdleAt, r.IP, r.UserAgent, r.Verified)
 }
 
+// FreshenSession says that the user of a live session has just proven a secret, and how, and reports whether it is live.
+func (s *Store) FreshenSession(ctx context.Context, id roster.ID, amr string, now time.Time) (bool, error) {
+	n, err := s.exec(ctx, `
+		UPDATE {sessions} SET auth_time = $2, amr = $3
+		WHERE id = $1 AND ended_at IS NULL AND idle_at > $2 AND expires_at > $2`, id, now, amr)
+	return n > 0, err
+}
+
 // EndSession ends a live session of a user and reports whether it did.
 func (s *Store) EndSession(ctx context.Context, id roster.ID, now time.Time, reason roster.RevokeReason) (bool, error) {
 	n, err := s.exec(ctx, `

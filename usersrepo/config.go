@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net/netip"
 	"net/url"
 	"reflect"
@@ -141,6 +142,9 @@ func (c Config) check() error {
 		known := kind == identifiers.KindUsername || kind == identifiers.KindEmail || kind == identifiers.KindPhone
 		fault(!known, "Account.LoginFields: %q is no kind of identifier", kind)
 	}
+	for i, b := range s.Account.Backends {
+		fault(b == nil || typedNil(b), "Account.Backends: number %d is nil", i+1)
+	}
 	x := s.Session
 	switch x.Algorithm {
 	case tokens.ES256, tokens.EdDSA, tokens.RS256, tokens.HS256:
@@ -160,6 +164,14 @@ func (c Config) check() error {
 	fault(s.Confirm.RevertWindow > 30*24*time.Hour, "Confirm.RevertWindow is %s: want at most 720h", s.Confirm.RevertWindow)
 	for name, digits := range map[string]int{"EmailDigits": s.OneTime.EmailDigits, "PhoneDigits": s.OneTime.PhoneDigits} {
 		fault(digits < 6 || digits > 10, "OneTime.%s is %d: want 6 to 10", name, digits)
+	}
+	fault(!isAlphabet(s.OneTime.EmailAlphabet), "OneTime.EmailAlphabet: want different letters and digits, of ASCII")
+	fault(math.Pow(float64(len(s.OneTime.EmailAlphabet)), float64(s.OneTime.EmailDigits)) < 1e6,
+		"OneTime.EmailAlphabet: %d of its characters make less than a million codes", s.OneTime.EmailDigits)
+	for _, kind := range s.OneTime.Off {
+		known := slices.Contains([]roster.CodePurpose{roster.CodeVerify, roster.CodeLogin, roster.CodeReset, roster.CodeStepUp}, kind.Purpose)
+		fault(!known || kind.Channel != roster.ChannelEmail && kind.Channel != roster.ChannelPhone,
+			"OneTime.Off: there are no codes for %q by %q", kind.Purpose, kind.Channel)
 	}
 	between("OneTime.CodeTTL", s.OneTime.CodeTTL, time.Minute, 10*time.Minute)
 	between("Password.FirstTTL", s.Password.FirstTTL, time.Minute, 30*24*time.Hour)
@@ -240,6 +252,18 @@ func (c Config) check() error {
 		fault(err != nil || u.Host != host || u.Hostname() == "", "Notify.Links.Hosts: %q is no host", host)
 	}
 	return errors.Join(errs...)
+}
+
+// isAlphabet reports whether codes can be made of a text: nothing in it that is twice, or gets lost in a link or when
+// somebody types it.
+func isAlphabet(text string) bool {
+	for i, r := range text {
+		letter := 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9'
+		if !letter || strings.ContainsRune(text[:i], r) {
+			return false
+		}
+	}
+	return true
 }
 
 // isPage reports whether messages may lead there: to a path on the base URL, or to a URL on a host that was named. The

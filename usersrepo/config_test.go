@@ -104,6 +104,16 @@ func TestConfig(t *testing.T) {
 			"Confirm.EmailTTL", "Confirm.ChangeTTL", "Confirm.RevertWindow", "OneTime.EmailDigits is 5", "OneTime.PhoneDigits is 11",
 			"OneTime.CodeTTL", "Password.ResetTTL", `Password.ResetForUnverified is "nothing"`,
 		}},
+		// OTP-30, OTP-42
+		"refuses codes that can be guessed, and kinds that there are not": {func(c *usersrepo.Config) {
+			c.OneTime = mixins.OneTimeConfig{
+				EmailAlphabet: "abba-", EmailDigits: 6, Off: []roster.CodeKind{{Channel: "fax", Purpose: roster.CodeLogin}, {Channel: "email", Purpose: "change"}},
+			}
+			c.Account.Backends = []roster.Backend{nil}
+		}, []string{
+			"OneTime.EmailAlphabet: want different", "make less than a million", `"login" by "fax"`, `"change" by "email"`,
+			"Account.Backends: number 1 is nil",
+		}},
 		"refuses negative ones": {func(c *usersrepo.Config) {
 			c.Confirm = mixins.ConfirmConfig{EmailTTL: -1, ChangeTTL: -1}
 			c.OneTime = mixins.OneTimeConfig{EmailDigits: -1, PhoneDigits: -1, CodeTTL: -1}
