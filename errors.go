@@ -49,6 +49,7 @@ const (
 	CodeTooManyRequests    Code = "too_many_requests"
 	CodeQuotaExhausted     Code = "quota_exhausted"
 	CodeInternal           Code = "internal"
+	CodeKeysExhausted      Code = "key_generator_exhausted" // all keys that were generated are taken
 	CodeNotInitialized     Code = "not_initialized"
 	CodeAlreadyInitialized Code = "already_initialized"
 	CodeUnavailable        Code = "unavailable"
@@ -110,6 +111,7 @@ var (
 	ErrQuotaExhausted     = &Error{Code: CodeQuotaExhausted}
 	ErrUnavailable        = &Error{Code: CodeUnavailable}
 	ErrInternal           = &Error{Code: CodeInternal}
+	ErrKeysExhausted      = &Error{Code: CodeKeysExhausted}
 	ErrNotInitialized     = &Error{Code: CodeNotInitialized, Message: "the repo was not initialised: call usersrepo.Init"}
 	ErrAlreadyInitialized = &Error{Code: CodeAlreadyInitialized, Message: "the repo, or the one it was copied from, was initialised before"}
 )

@@ -231,6 +231,41 @@ func (r *recorder[U]) PendingContactChanges(ctx context.Context, id roster.ID) (
 	return r.UsersRepo.PendingContactChanges(ctx, id)
 }
 
+func (r *recorder[U]) CreateOTP(ctx context.Context, slug string, options ...roster.OTPOption) (*roster.OTP, error) {
+	r.calls.note("CreateOTP")
+	return r.UsersRepo.CreateOTP(ctx, slug, options...)
+}
+
+func (r *recorder[U]) FindOTP(ctx context.Context, slug string, related ...roster.OTPObject) (*roster.OTP, error) {
+	r.calls.note("FindOTP")
+	return r.UsersRepo.FindOTP(ctx, slug, related...)
+}
+
+func (r *recorder[U]) CheckOTP(ctx context.Context, slug string, key roster.Secret, related ...roster.OTPObject) (bool, error) {
+	r.calls.note("CheckOTP")
+	return r.UsersRepo.CheckOTP(ctx, slug, key, related...)
+}
+
+func (r *recorder[U]) GetValidOTP(ctx context.Context, slug string, key roster.Secret, related ...roster.OTPObject) (*roster.OTP, error) {
+	r.calls.note("GetValidOTP")
+	return r.UsersRepo.GetValidOTP(ctx, slug, key, related...)
+}
+
+func (r *recorder[U]) UseOTP(ctx context.Context, slug string, key roster.Secret, related ...roster.OTPObject) (*roster.OTP, error) {
+	r.calls.note("UseOTP")
+	return r.UsersRepo.UseOTP(ctx, slug, key, related...)
+}
+
+func (r *recorder[U]) ExtendOTP(ctx context.Context, slug string, key roster.Secret, life *time.Duration, related ...roster.OTPObject) (bool, error) {
+	r.calls.note("ExtendOTP")
+	return r.UsersRepo.ExtendOTP(ctx, slug, key, life, related...)
+}
+
+func (r *recorder[U]) DeactivateOTP(ctx context.Context, slug string, matches ...roster.OTPMatch) (int, error) {
+	r.calls.note("DeactivateOTP")
+	return r.UsersRepo.DeactivateOTP(ctx, slug, matches...)
+}
+
 func (r *recorder[U]) SendEmailCode(ctx context.Context, id roster.ID, purpose roster.CodePurpose) error {
 	r.calls.note("SendEmailCode")
 	return r.UsersRepo.SendEmailCode(ctx, id, purpose)

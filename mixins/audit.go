@@ -65,6 +65,8 @@ var actions = map[string]string{
 	"GetBlackout": "blackout.read", "SetBlackout": "blackout.set", "DeleteBlackout": "blackout.delete",
 	"SetPermissions": "permission.change", "AddPermissions": "permission.change", "RemovePermissions": "permission.change",
 	"SetSuperuser": "superuser.change", "CreateSuperuser": "user.create", "StorePassword": "password.change",
+	"CreateOTP": "otp.create", "FindOTP": "otp.read", "CheckOTP": "otp.check", "GetValidOTP": "otp.check", "UseOTP": "otp.use",
+	"ExtendOTP": "otp.extend", "DeactivateOTP": "otp.deactivate",
 	"IssueTokens": "session.issue", "Logout": "logout",
 	"Deliver": "message.deliver", "GetBacklog": "message.read", "Clean": "repo.clean", "Reindex": "repo.reindex",
 }

@@ -188,7 +188,7 @@ func (c *Core[U]) spendCode(
 		if !used {
 			return roster.ErrInvalidCode
 		}
-		if err := c.Store.ForgetTries(ctx, id, purpose); err != nil {
+		if err := c.Store.ForgetTries(ctx, store.CodeScope(id, purpose)); err != nil {
 			return err
 		}
 		return use(ctx, u, link)
@@ -209,14 +209,15 @@ func (c *Core[U]) spendCode(
 // takeTry counts a try, first against the user, who may have to wait, then against the code.
 func (c *Core[U]) takeTry(ctx context.Context, link store.Link) error {
 	take := func(ctx context.Context) (bool, error) {
-		wait, err := c.Store.TakeTry(ctx, link.UserID, link.Purpose, c.now())
+		now := c.now()
+		wait, err := c.Store.TakeTry(ctx, store.CodeScope(link.UserID, link.Purpose), now)
 		if err != nil {
 			return false, err
 		}
-		if wait > 0 {
-			return false, roster.ErrTooManyRequests.WithRetryAfter(wait)
+		if !wait.IsZero() {
+			return false, tooEarly(wait, now)
 		}
-		return c.Store.TryCode(ctx, link.Hash, codeTries, c.now())
+		return c.Store.TryCode(ctx, link.Hash, codeTries, now)
 	}
 	ok, err := take(ctx)
 	if err != nil {
@@ -236,7 +237,7 @@ func (c *Core[U]) takeTry(ctx context.Context, link store.Link) error {
 
 func (c *Core[U]) giveBackTry(ctx context.Context, link store.Link) {
 	ctx = context.WithoutCancel(ctx)
-	if err := c.Store.GiveBackTry(ctx, link.UserID, link.Purpose, link.Hash, c.now()); err != nil {
+	if err := c.Store.GiveBackTry(ctx, store.CodeScope(link.UserID, link.Purpose), link.Hash, c.now()); err != nil {
 		c.Logger.WarnContext(ctx, "a try of a code was not given back", slog.Any("error", err))
 	}
 }

@@ -18,6 +18,8 @@ func NewOneTime[U roster.Model](c *Core[U]) OneTime[U] { return OneTime[U]{c} }
 
 // OneTimeOps are the operations of OneTime.
 type OneTimeOps[U roster.Model] interface {
+	OTPOps
+
 	// SendEmailCode mails a user a code that is good for one purpose; an earlier one of the purpose is void then. It has 6
 	// digits and is good for 10 minutes by default (OneTime.EmailDigits, OneTime.CodeTTL). Without an e-mail address it is
 	// roster.ErrNotFound, as it is to log in, to step up and, unless Password.ResetForUnverified says otherwise, to reset a

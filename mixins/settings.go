@@ -102,7 +102,7 @@ type ConfirmConfig struct {
 	RevokeOnChange bool
 }
 
-// OneTimeConfig is what one-time codes look like and how long they are good.
+// OneTimeConfig is what one-time codes and passwords look like and how long they are good.
 type OneTimeConfig struct {
 	// EmailDigits and PhoneDigits are how many digits the codes have that are sent by mail and by SMS, 6 to 10; 0 means 6.
 	EmailDigits, PhoneDigits int
@@ -115,6 +115,13 @@ type OneTimeConfig struct {
 	Off []roster.CodeKind
 	// NoDecoys has FindContacts show no contacts for logins that nobody has, which tells who has an account.
 	NoDecoys bool
+	// Expiration is the life of a one-time password for a purpose of the program's own that names none, MaxLife the longest
+	// that one can have; 0 means 10 min and 24 h.
+	Expiration, MaxLife time.Duration
+	// KeyGenerator makes their keys; nil: 20 characters of A–Z, a–z and 0–9.
+	KeyGenerator roster.OTPKeyFunc
+	// Retention is how long they are kept after their end; 0: until the next clean-up.
+	Retention time.Duration
 }
 
 // form is what codes to a contact are made of, and how long they are.
@@ -316,6 +323,11 @@ func (s Settings) WithDefaults() Settings {
 	o.EmailDigits, o.PhoneDigits = cmp.Or(o.EmailDigits, 6), cmp.Or(o.PhoneDigits, 6)
 	o.EmailAlphabet = cmp.Or(o.EmailAlphabet, decimal)
 	fill(&o.CodeTTL, 10*time.Minute)
+	fill(&o.Expiration, 10*time.Minute)
+	fill(&o.MaxLife, day)
+	if o.KeyGenerator == nil {
+		o.KeyGenerator = roster.Alphanumeric(20)
+	}
 	fill(&s.Callbacks.OnTimeout, 5*time.Second)
 	fill(&s.Audit.Keep, 400*day)
 	p := &s.Protection

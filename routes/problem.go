@@ -51,6 +51,7 @@ var statuses = map[roster.Code]int{
 	roster.CodeTooManyRequests:    http.StatusTooManyRequests,
 	roster.CodeQuotaExhausted:     http.StatusTooManyRequests,
 	roster.CodeInternal:           http.StatusInternalServerError,
+	roster.CodeKeysExhausted:      http.StatusInternalServerError,
 	roster.CodeNotInitialized:     http.StatusInternalServerError,
 	roster.CodeAlreadyInitialized: http.StatusInternalServerError,
 	roster.CodeUnavailable:        http.StatusServiceUnavailable,

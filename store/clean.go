@@ -12,6 +12,7 @@ const cleanBatch = 1000
 type Keep struct {
 	Sessions     time.Duration // after their end
 	Links        time.Duration // after their end
+	OTPs         time.Duration // after their end
 	Changes      time.Duration // of contacts, after they were asked for
 	Messages     time.Duration // after they were queued, of those sent, cancelled or expired
 	DeadMessages time.Duration // after they were queued, of those that could not be sent
@@ -51,9 +52,17 @@ func (s *Store) Clean(ctx context.Context, now time.Time, keep Keep) (int64, err
 			ORDER BY id LIMIT $2 {skip_locked})
 			DELETE FROM {changes} WHERE id IN (SELECT id FROM over)`, now.Add(-keep.Changes)},
 		{`WITH over AS (
-			SELECT user_id, purpose FROM {tries} WHERE ends_at < $1
-			ORDER BY user_id, purpose LIMIT $2 {skip_locked})
-			DELETE FROM {tries} WHERE (user_id, purpose) IN (SELECT user_id, purpose FROM over)`, now},
+			SELECT id FROM {otps} AS o
+			WHERE {least}(expires_at, coalesce(ended_at, expires_at)) <= $1
+				OR EXISTS (
+					SELECT 1 FROM {tries} AS t
+					WHERE t.scope = '` + entryPrefix + `' || cast(o.id AS text) AND t.failures >= o.max_attempts AND t.waits_at <= $1)
+			ORDER BY id LIMIT $2 {skip_locked})
+			DELETE FROM {otps} WHERE id IN (SELECT id FROM over)`, now.Add(-keep.OTPs)},
+		{`WITH over AS (
+			SELECT scope FROM {tries} WHERE ends_at < $1
+			ORDER BY scope LIMIT $2 {skip_locked})
+			DELETE FROM {tries} WHERE scope IN (SELECT scope FROM over)`, now},
 		{`WITH over AS (
 			SELECT hash FROM {holds} WHERE ends_at < $1
 			ORDER BY hash LIMIT $2 {skip_locked})

@@ -2,9 +2,6 @@ package store
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"strings"
 	"time"
 
 	"github.com/roster-go/roster"
@@ -48,77 +45,19 @@ func (s *Store) TryCode(ctx context.Context, hash []byte, most int, now time.Tim
 	return n > 0, err
 }
 
-// waits are the waits after failures: 1 s, doubled each time, 15 min at most.
-var waits = []time.Duration{
-	1 * time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second, 16 * time.Second, 32 * time.Second, 64 * time.Second,
-	128 * time.Second, 256 * time.Second, 512 * time.Second, 900 * time.Second,
-}
-
-// keepTries is how long after the end of the last wait failures are remembered.
-const keepTries = 24 * time.Hour
-
-// TakeTry counts a failure of a user's codes for a purpose, before the code is judged, and begins the wait that follows
-// on it. During a wait it counts nothing, and returns the rest of it.
-func (s *Store) TakeTry(ctx context.Context, user roster.ID, purpose LinkPurpose, now time.Time) (wait time.Duration, err error) {
-	args := []any{user, purpose, now}
-	for _, w := range waits {
-		args = append(args, now.Add(w))
-	}
-	ends := len(args)
-	for _, w := range waits {
-		args = append(args, now.Add(w+keepTries))
-	}
-	n, err := s.exec(ctx, `
-		INSERT INTO {tries} AS t (user_id, purpose, failures, waits_at, ends_at) VALUES ($1, $2, 1, $4, `+placeholders(ends+1, 1)+`)
-		ON CONFLICT (user_id, purpose) DO UPDATE SET
-			failures = CASE WHEN t.ends_at <= $3 THEN 1 ELSE t.failures + 1 END,
-			waits_at = `+byFailures(4)+`,
-			ends_at = `+byFailures(ends+1)+`
-		WHERE t.waits_at <= $3`, args...)
-	if err != nil || n > 0 {
-		return 0, err
-	}
-	var until time.Time
-	err = s.row(ctx, "SELECT waits_at FROM {tries} WHERE user_id = $1 AND purpose = $2", []any{user, purpose}, &until)
-	if errors.Is(err, roster.ErrNotFound) {
-		return time.Second, nil // the right code came meanwhile
-	}
-	return max(until.Sub(now), time.Millisecond), err
-}
-
-// byFailures picks one of the values numbered from first by how many failures there were.
-func byFailures(first int) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "CASE WHEN t.ends_at <= $3 THEN %s", typed(first))
-	for i := 1; i < len(waits)-1; i++ {
-		fmt.Fprintf(&b, " WHEN t.failures = %d THEN %s", i, typed(first+i))
-	}
-	fmt.Fprintf(&b, " ELSE %s END", typed(first+len(waits)-1))
-	return b.String()
-}
-
-func typed(n int) string { return fmt.Sprintf("cast($%d AS timestamptz)", n) }
-
 // GiveBackTry undoes what TakeTry and TryCode have counted for the right code, which led to nothing.
-func (s *Store) GiveBackTry(ctx context.Context, user roster.ID, purpose LinkPurpose, hash []byte, now time.Time) error {
+func (s *Store) GiveBackTry(ctx context.Context, scope TryScope, hash []byte, now time.Time) error {
 	_, err := s.exec(ctx, `
-		UPDATE {tries} SET failures = failures - 1, waits_at = $3
-		WHERE user_id = $1 AND purpose = $2 AND failures > 0`, user, purpose, now)
+		UPDATE {tries} SET failures = failures - 1, waits_at = $2
+		WHERE scope = $1 AND failures > 0`, scope.Key, now)
 	if err != nil {
 		return err
 	}
-	_, err = s.exec(ctx, "UPDATE {links} SET tries = tries - 1 WHERE hash = $1 AND tries > 0", hash)
-	return err
+	return s.UntryCode(ctx, hash)
 }
 
 // UntryCode undoes what TryCode has counted for the right code, which led to nothing.
 func (s *Store) UntryCode(ctx context.Context, hash []byte) error {
 	_, err := s.exec(ctx, "UPDATE {links} SET tries = tries - 1 WHERE hash = $1 AND tries > 0", hash)
-	return err
-}
-
-// ForgetTries forgets the failures of a user's codes for a purpose: the right one came.
-func (s *Store) ForgetTries(ctx context.Context, user roster.ID, purpose LinkPurpose) error {
-	_, err := s.exec(ctx, "DELETE FROM {tries} WHERE user_id = $1 AND purpose = $2", user, purpose)
 	return err
 }

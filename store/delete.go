@@ -11,6 +11,9 @@ func (s *Store) RemoveUser(ctx context.Context, id roster.ID) error {
 	if err := s.forgetAudit(ctx, id); err != nil {
 		return err
 	}
+	if err := s.removeOTPs(ctx, id); err != nil {
+		return err
+	}
 	for _, statement := range []string{
 		"DELETE FROM {messages} WHERE user_id = $1",
 		"DELETE FROM {lockouts} WHERE user_id = $1",
@@ -32,6 +35,9 @@ func (s *Store) ForgetUser(ctx context.Context, id roster.ID) error {
 	if err := s.forgetAudit(ctx, id); err != nil {
 		return err
 	}
+	if err := s.removeOTPs(ctx, id); err != nil {
+		return err
+	}
 	for _, statement := range []string{
 		"DELETE FROM {bans} WHERE user_id = $1",
 		"DELETE FROM {passwords} WHERE user_id = $1",
@@ -40,7 +46,6 @@ func (s *Store) ForgetUser(ctx context.Context, id roster.ID) error {
 		"DELETE FROM {lockouts} WHERE user_id = $1",
 		"DELETE FROM {links} WHERE user_id = $1",
 		"DELETE FROM {changes} WHERE user_id = $1",
-		"DELETE FROM {tries} WHERE user_id = $1",
 		"UPDATE {sessions} SET ip = NULL, user_agent = NULL, device = NULL WHERE user_id = $1",
 		"UPDATE {messages} SET recipient = NULL, payload = NULL, last_error = NULL WHERE user_id = $1",
 		"UPDATE {holds} SET user_id = NULL WHERE user_id = $1",

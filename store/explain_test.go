@@ -148,8 +148,15 @@ func populate(t *testing.T, db *sqlx.DB) {
 		SELECT decode(md5('device' || i), 'hex'), ` + id("user") + `, ` + at + `, ` + at + `, '2100-01-01' FROM generate_series(1, $1, 2) AS i`,
 		`INSERT INTO roster_lockouts (key, kind, subject, user_id, failures, since)
 		SELECT 'key' || i, 'account', 's', ` + id("user") + `, 100, ` + at + ` FROM generate_series(1, $1, 4) AS i`,
-		`INSERT INTO roster_tries (user_id, purpose, failures, waits_at, ends_at)
-		SELECT ` + id("user") + `, 'code:verify:phone', 1, ` + at + `, '2100-01-01' FROM generate_series(1, $1, 4) AS i`,
+		`INSERT INTO roster_tries (scope, user_id, failures, waits_at, ends_at)
+		SELECT ` + id("user") + ` || '/code:verify:phone', ` + id("user") + `, 1, ` + at + `, '2100-01-01' FROM generate_series(1, $1, 4) AS i`,
+		`INSERT INTO roster_otps (id, slug, hash, scope, max_attempts, created_at, expires_at, ended_at)
+		SELECT ` + id("otp") + `, 'slug' || i % 3, decode(md5('otp' || i), 'hex'), '', 5, ` + at + `, '2100-01-01', CASE WHEN i % 2 = 0 THEN ` + at + ` END
+		FROM generate_series(1, $1) AS i`,
+		`INSERT INTO roster_otp_objects (otp_id, kind, object, user_id)
+		SELECT ` + id("otp") + `, 'user', ` + id("user") + `, ` + id("user") + ` FROM generate_series(1, $1) AS i`,
+		`INSERT INTO roster_otp_objects (otp_id, kind, object)
+		SELECT ` + id("otp") + `, 'cart', i FROM generate_series(1, $1) AS i`,
 		`INSERT INTO roster_bans (user_id, reason, note) SELECT ` + id("user") + `, '', '' FROM generate_series(1, $1, 9) AS i`,
 		`INSERT INTO roster_audit (id, happened_at, actor_kind, actor_id, action, subject_id, result, code)
 		SELECT ` + id("audit") + `, ` + at + `, 'admin', CASE WHEN i % 3 = 0 THEN ` + id("user") + ` END, 'user.ban', ` + id("user") + `, 'ok', ''
@@ -386,8 +393,44 @@ func (c *crowded) requests(t *testing.T, ids []roster.ID) {
 		return err
 	})
 	run("TryCode", func(ctx context.Context, i int) error { return ignore(c.TryCode(ctx, hash(i), 5, c.now)) })
-	run("TakeTry", func(ctx context.Context, i int) error { return ignore(c.TakeTry(ctx, ids[i], verify, c.now)) })
-	run("ForgetTries", func(ctx context.Context, i int) error { return c.ForgetTries(ctx, ids[i], verify) })
+	run("TakeTry", func(ctx context.Context, i int) error {
+		return ignore(c.TakeTry(ctx, store.CodeScope(ids[i], verify), c.now))
+	})
+	run("ForgetTries", func(ctx context.Context, i int) error { return c.ForgetTries(ctx, store.CodeScope(ids[i], verify)) })
+	otps := func(i int, hashes ...[]byte) store.OTPQuery {
+		user := roster.OTPObject{Kind: "user", ID: ids[i].String()}
+		return store.OTPQuery{Slug: "slug1", Objects: []roster.OTPObject{user, {Kind: "cart", ID: "7"}}, Hashes: hashes, Limit: 100, Now: c.now}
+	}
+	otp := func(i int) store.OTP {
+		return store.OTP{ID: mustID(t), Slug: "slug1", Hash: hash(i), Scope: hash(i), MaxAttempts: 5, CreatedAt: c.now, ExpiresAt: c.now.Add(time.Hour)}
+	}
+	run("InsertOTP", func(ctx context.Context, i int) error {
+		return ignore(c.InsertOTP(ctx, otp(i), otps(i).Objects, [][]byte{hash(i), hash(i + 100)}))
+	})
+	run("FindOTPs", func(ctx context.Context, i int) error { return ignore(c.FindOTPs(ctx, otps(i))) })
+	run("FindOTPs by key", func(ctx context.Context, i int) error {
+		return ignore(c.FindOTPs(ctx, store.OTPQuery{Slug: "slug1", Hashes: [][]byte{hash(i), hash(i + 1)}, Now: c.now}))
+	})
+	run("FindOTPs by key and objects", func(ctx context.Context, i int) error { return ignore(c.FindOTPs(ctx, otps(i, hash(i), hash(i+1)))) })
+	run("FindOTPs, the newest", func(ctx context.Context, _ int) error {
+		return ignore(c.FindOTPs(ctx, store.OTPQuery{Slug: "slug1", Limit: 1, Now: c.now}))
+	})
+	run("OTPObjects", func(ctx context.Context, i int) error { return ignore(c.OTPObjects(ctx, ids[i])) })
+	run("Guess", func(ctx context.Context, i int) error {
+		_, _, err := c.Guess(ctx, store.Guess{
+			Scope: store.TryScope{Key: fmt.Sprint("otp-scope/", i)}, Entries: map[roster.ID]int{ids[i]: 5, ids[i+1]: 5}, Keep: time.Hour, Now: c.now,
+		}, func([]roster.ID) bool { return false })
+		return err
+	})
+	run("ForgetGuesses", func(ctx context.Context, i int) error {
+		return c.ForgetGuesses(ctx, store.TryScope{Key: fmt.Sprint("otp-scope/", i)})
+	})
+	run("ExtendOTP", func(ctx context.Context, i int) error { return ignore(c.ExtendOTP(ctx, ids[i], c.now, c.now)) })
+	run("UseOTP", func(ctx context.Context, i int) error { return ignore(c.UseOTP(ctx, ids[i], c.now)) })
+	run("EndOTPs", func(ctx context.Context, i int) error { return ignore(c.EndOTPs(ctx, otps(i))) })
+	run("EndOTPs by key", func(ctx context.Context, i int) error {
+		return ignore(c.EndOTPs(ctx, store.OTPQuery{Slug: "slug1", Hashes: [][]byte{hash(i), hash(i + 1)}, Now: c.now}))
+	})
 	run("PendingChanges", func(ctx context.Context, i int) error { return ignore(c.PendingChanges(ctx, ids[i], "email")) })
 	run("LaterChanges", func(ctx context.Context, i int) error { return ignore(c.LaterChanges(ctx, ids[i], c.now)) })
 	run("VoidChangeLinks", func(ctx context.Context, i int) error { return c.VoidChangeLinks(ctx, ids[i], ids[i], "", c.now) })

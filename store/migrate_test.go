@@ -154,6 +154,41 @@ func TestMigrateUpAndDown(t *testing.T) {
 	})
 }
 
+// OTP-23: the failures of codes are the same after down and up.
+func TestMigrateTries(t *testing.T) {
+	t.Parallel()
+	rostertest.Each(t, func(t *testing.T, db *sqlx.DB) {
+		m, now := newMigrator(t, db, store.Config{}), time.Now().UTC().Truncate(time.Microsecond)
+		up(t, m)
+		s := plainStore(t, db, store.Config{})
+		scope := store.CodeScope(addUser(t, s, "u@example.com"), store.CodeFor("verify", "phone"))
+		for _, scope := range []store.TryScope{scope, {Key: "otp-scope/x"}, store.CodeScope(roster.NewID(), "of nobody")} {
+			if _, err := s.TakeTry(t.Context(), scope, now); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := m.Down(t.Context(), 1, false); err != nil {
+			t.Fatal(err)
+		}
+		var purposes []string
+		if err := db.SelectContext(t.Context(), &purposes, "SELECT purpose FROM roster_tries WHERE failures = 1 AND user_id = $1", scope.User); err != nil {
+			t.Fatal(err)
+		}
+		var all int
+		if err := db.GetContext(t.Context(), &all, "SELECT count(*) FROM roster_tries"); err != nil || all != 1 {
+			t.Errorf("%d rows, %v", all, err)
+		}
+		if diff := cmp.Diff([]string{"code:verify:phone"}, purposes); diff != "" {
+			t.Errorf("after down (-want +got):\n%s", diff)
+		}
+		up(t, m)
+		wait, err := plainStore(t, db, store.Config{}).TakeTry(t.Context(), scope, now)
+		if want := (store.Wait{Until: now.Add(time.Second), Failures: 1}); err != nil || wait != want {
+			t.Errorf("after up: %v, %v", wait, err)
+		}
+	})
+}
+
 // STORE-23: a migration that fails leaves the version before it.
 func TestMigrateFailure(t *testing.T) {
 	t.Parallel()

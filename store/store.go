@@ -71,6 +71,7 @@ type Store struct {
 	columns    []Column
 	commit     CommitHooks
 	statements statements
+	debts      debts
 }
 
 // New returns the store of a repo whose users have these columns, on a handle that Probe has judged.

@@ -21,7 +21,9 @@ type unit struct {
 	scope *scope
 	// hooked says that a program's hook has run: the unit must not be tried again.
 	hooked bool
-	ended  []func()
+	// guessed says that guesses are counted in it, for want of a second connection.
+	guessed bool
+	ended   []func()
 }
 
 // scope is a unit, or a savepoint in it.

@@ -174,6 +174,9 @@ func (c Config) check() error {
 			"OneTime.Off: there are no codes for %q by %q", kind.Purpose, kind.Channel)
 	}
 	between("OneTime.CodeTTL", s.OneTime.CodeTTL, time.Minute, 10*time.Minute)
+	between("OneTime.MaxLife", s.OneTime.MaxLife, time.Second, 30*24*time.Hour)
+	between("OneTime.Expiration", s.OneTime.Expiration, time.Second, s.OneTime.MaxLife)
+	between("OneTime.Retention", s.OneTime.Retention, 0, 100*365*24*time.Hour)
 	between("Password.FirstTTL", s.Password.FirstTTL, time.Minute, 30*24*time.Hour)
 	between("Password.ResetTTL", s.Password.ResetTTL, time.Minute, 24*time.Hour)
 	reset := s.Password.ResetForUnverified

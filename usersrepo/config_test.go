@@ -114,6 +114,13 @@ func TestConfig(t *testing.T) {
 			"OneTime.EmailAlphabet: want different", "make less than a million", `"login" by "fax"`, `"change" by "email"`,
 			"Account.Backends: number 1 is nil",
 		}},
+		// OTP-11, OTP-26
+		"refuses lives of one-time passwords out of their bounds": {func(c *usersrepo.Config) {
+			c.OneTime = mixins.OneTimeConfig{Expiration: 25 * time.Hour, Retention: -1}
+		}, []string{"OneTime.Expiration is 25h0m0s: want 1s to 24h0m0s", "OneTime.Retention"}},
+		"refuses a longest life of one-time passwords that is out of its bounds": {
+			func(c *usersrepo.Config) { c.OneTime.MaxLife = 31 * 24 * time.Hour }, []string{"OneTime.MaxLife"},
+		},
 		"refuses negative ones": {func(c *usersrepo.Config) {
 			c.Confirm = mixins.ConfirmConfig{EmailTTL: -1, ChangeTTL: -1}
 			c.OneTime = mixins.OneTimeConfig{EmailDigits: -1, PhoneDigits: -1, CodeTTL: -1}

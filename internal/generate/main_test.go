@@ -66,6 +66,10 @@ type CupOps interface {
 	// Wash washes.
 	Wash(name, with string) error
 
+	FillOps
+}
+
+type FillOps interface {
 	// Fill fills.
 	Fill() error
 }

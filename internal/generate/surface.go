@@ -137,15 +137,23 @@ func readComponents(fset *token.FileSet, files []*ast.File) ([]component, error)
 		if !ok {
 			return nil, fmt.Errorf("mixins has no interface %sOps", name)
 		}
-		c := component{name: name, doc: docs[name]}
-		for _, m := range ops.Methods.List {
-			for _, ident := range m.Names {
-				c.operations = append(c.operations, newOperation(fset, ident.Name, m.Doc, m.Type.(*ast.FuncType)))
-			}
-		}
-		list = append(list, c)
+		list = append(list, component{name, docs[name], operationsOf(fset, interfaces, ops)})
 	}
 	return list, nil
+}
+
+// operationsOf reads the operations of an interface, and of those that it embeds.
+func operationsOf(fset *token.FileSet, interfaces map[string]*ast.InterfaceType, ops *ast.InterfaceType) []operation {
+	var list []operation
+	for _, m := range ops.Methods.List {
+		for _, ident := range m.Names {
+			list = append(list, newOperation(fset, ident.Name, m.Doc, m.Type.(*ast.FuncType)))
+		}
+		if embedded, ok := interfaces[typeName(m.Type)]; ok && len(m.Names) == 0 {
+			list = append(list, operationsOf(fset, interfaces, embedded)...)
+		}
+	}
+	return list
 }
 
 // method returns the method of a type of a package; nil when there is none.

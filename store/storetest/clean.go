@@ -68,13 +68,13 @@ func (s *suite) testClean(t *testing.T) {
 		change(-6 * time.Hour)
 		change(-6*time.Hour - time.Microsecond)
 		for purpose, d := range map[store.LinkPurpose]time.Duration{"over": -1000 * time.Hour, "runs": 0} {
-			_, err := s.TakeTry(t.Context(), a.ID, purpose, *at(d))
+			_, err := s.TakeTry(t.Context(), store.CodeScope(a.ID, purpose), *at(d))
 			noError(t, err)
 		}
 
 		same(t, "deleted", clean(t), int64(3+2+3+1+1+1+1))
 		same(t, "changes", ids(t, "changes", "id"), 1)
-		same(t, "tries", ids(t, "tries", "purpose"), 1)
+		same(t, "tries", ids(t, "tries", "scope"), 1)
 		same(t, "sessions", ids(t, "sessions", "id"), 4)
 		same(t, "links", ids(t, "links", "hash"), 2)
 		same(t, "messages", ids(t, "messages", "id"), 2*2+3+1)

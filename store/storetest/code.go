@@ -39,42 +39,44 @@ func (s *suite) testCode(t *testing.T) {
 		fails(t, err, roster.ErrNotFound)
 	})
 	t.Run("OTP-21 each failure doubles the wait, which counts nothing", func(t *testing.T) {
-		u, now := s.user(t), s.now
+		scope, now := store.CodeScope(s.user(t).ID, verify), s.now
 		for i, want := range []time.Duration{1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900, 900} {
 			want *= time.Second
-			wait, err := s.TakeTry(ctx, u.ID, verify, now)
-			noError(t, err)
-			same(t, "refused", wait, time.Duration(0))
-			wait, err = s.TakeTry(ctx, u.ID, verify, now)
-			noError(t, err)
-			if wait != want {
-				t.Errorf("wait after failure %d is %s, want %s", i+1, wait, want)
-			}
-			now = now.Add(want - time.Microsecond)
-			wait, err = s.TakeTry(ctx, u.ID, verify, now)
-			noError(t, err)
-			same(t, "rest", wait, time.Millisecond)
-			now = now.Add(time.Microsecond)
+			same(t, "wait", s.try(t, scope, now), store.Wait{})
+			until := store.Wait{Until: now.Add(want), Failures: i + 1}
+			same(t, "wait", s.try(t, scope, now), until)
+			same(t, "wait", s.try(t, scope, now.Add(want-time.Microsecond)), until)
+			now = now.Add(want)
 		}
 		t.Run("OTP-23 fades a day after the last", func(t *testing.T) {
-			_, err := s.TakeTry(ctx, u.ID, verify, now.Add(24*time.Hour))
-			noError(t, err)
-			wait, err := s.TakeTry(ctx, u.ID, verify, now.Add(24*time.Hour))
-			noError(t, err)
-			same(t, "wait", wait, time.Second)
+			last := now.Add(-900 * time.Second)
+			same(t, "wait", s.try(t, scope, last.Add(24*time.Hour)), store.Wait{})
+			same(t, "wait", s.try(t, scope, last.Add(24*time.Hour)), store.Wait{Until: last.Add(24*time.Hour + time.Second), Failures: 1})
 		})
-		noError(t, s.ForgetTries(ctx, u.ID, verify))
-		wait, err := s.TakeTry(ctx, u.ID, verify, now)
-		noError(t, err)
-		same(t, "wait", wait, time.Duration(0))
+		noError(t, s.ForgetTries(ctx, scope))
+		same(t, "wait", s.try(t, scope, now), store.Wait{})
+	})
+	t.Run("OTP-21 a try that was given back leads to no wait", func(t *testing.T) {
+		scope := store.CodeScope(s.user(t).ID, verify)
+		same(t, "wait", s.try(t, scope, s.now), store.Wait{})
+		noError(t, s.GiveBackTry(ctx, scope, nil, s.now))
+		same(t, "wait", s.try(t, scope, s.now), store.Wait{})
+		same(t, "wait", s.try(t, scope, s.now), store.Wait{Until: s.now.Add(time.Second), Failures: 1})
 	})
 	t.Run("OTP-21 of many at once one is counted", func(t *testing.T) {
-		u := s.user(t)
+		scope := store.CodeScope(s.user(t).ID, verify)
 		same(t, "taken", successes(t, 64, func(int) (bool, error) {
-			wait, err := s.TakeTry(ctx, u.ID, verify, s.now)
-			return wait == 0, err
+			wait, err := s.TakeTry(ctx, scope, s.now)
+			return wait.IsZero(), err
 		}), 1)
 	})
+}
+
+func (s *suite) try(t *testing.T, scope store.TryScope, now time.Time) store.Wait {
+	t.Helper()
+	wait, err := s.TakeTry(t.Context(), scope, now)
+	noError(t, err)
+	return wait
 }
 
 func (s *suite) testChange(t *testing.T) {

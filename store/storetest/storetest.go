@@ -47,6 +47,7 @@ var groups = map[string][]part{
 		{"session", (*suite).testSession},
 		{"confirm", (*suite).testConfirm},
 		{"code", (*suite).testCode},
+		{"otp", (*suite).testOTP},
 		{"change", (*suite).testChange},
 		{"delete", (*suite).testDelete},
 		{"management", (*suite).testManagement},
