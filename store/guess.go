@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -77,19 +78,17 @@ func (s *Store) tryEntries(ctx context.Context, g Guess) ([]roster.ID, error) {
 		return nil, nil
 	}
 	args := []any{g.Scope.User, g.Now, g.Now.Add(g.Keep)}
-	text := "INSERT INTO {tries} AS t (scope, user_id, failures, waits_at, ends_at) VALUES "
 	ids := map[string]roster.ID{}
 	for id := range g.Entries {
 		ids[entryPrefix+id.String()] = id
 	}
-	for i, scope := range slices.Sorted(maps.Keys(ids)) { // always in the same order, so that two cannot wait for each other
-		if i > 0 {
-			text += ", "
-		}
+	var rows []string
+	for _, scope := range slices.Sorted(maps.Keys(ids)) { // always in the same order, so that two cannot wait for each other
 		args = append(args, scope)
-		text += "(" + placeholders(len(args), 1) + ", $1, 1, $2, $3)"
+		rows = append(rows, "("+placeholders(len(args), 1)+", $1, 1, $2, $3)")
 	}
-	text += `
+	text := `
+		INSERT INTO {tries} AS t (scope, user_id, failures, waits_at, ends_at) VALUES ` + strings.Join(rows, ", ") + `
 		ON CONFLICT (scope) DO UPDATE SET failures = t.failures + 1, waits_at = excluded.waits_at, ends_at = excluded.ends_at
 		RETURNING scope, failures`
 	var may []roster.ID

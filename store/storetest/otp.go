@@ -89,30 +89,53 @@ func (s *suite) testOTP(t *testing.T) {
 		same(t, "burnt", find(t, store.OTPQuery{Slug: "guess"}), []roster.ID(nil))
 	})
 	t.Run("OTP-21 a wrong key counts, the right one does not, also where all is rolled back", func(t *testing.T) {
-		x, undone := s.otp(t, "tx"), errors.New("undone")
-		scope := store.TryScope{Key: "otp-scope/tx"}
-		guess := func(ctx context.Context, right bool) store.Wait {
-			got, wait, err := s.Guess(ctx, store.Guess{Scope: scope, Entries: map[roster.ID]int{x.ID: 3}, Keep: time.Hour, Now: s.now},
-				func([]roster.ID) bool { return right })
-			noError(t, err)
-			same(t, "right", got, right && wait.IsZero())
-			return wait
-		}
-		for _, right := range []bool{true, false} {
-			for range 2 {
-				before := s.count(t, s.table("tries"), "true")
-				err := s.InTx(ctx, func(ctx context.Context) error {
-					same(t, "wait", guess(ctx, right), store.Wait{})
-					return undone
-				})
-				same(t, "undone", errors.Is(err, undone), true)
-				if right {
-					same(t, "tries", s.count(t, s.table("tries"), "true"), before)
-					continue
-				}
-				same(t, "wait", guess(ctx, true), store.Wait{Until: s.now.Add(time.Second), Failures: 1})
-				noError(t, s.ForgetGuesses(ctx, scope))
-			}
-		}
+		s.testGuess(t, s.Store)
 	})
+	t.Run("OTP-21 a wrong key counts where there is no second connection", func(t *testing.T) {
+		if s.Again == nil {
+			t.Skip("there is one connection")
+		}
+		s.testGuess(t, s.another(t, 1, func(*store.Config) {}))
+	})
+}
+
+func (s *suite) testGuess(t *testing.T, x *store.Store) {
+	ctx, undone := t.Context(), errors.New("undone")
+	scope, entry := store.TryScope{Key: "otp-scope/" + newID().String()}, newID()
+	guess := func(ctx context.Context, right bool) store.Wait {
+		t.Helper()
+		got, wait, err := x.Guess(ctx, store.Guess{Scope: scope, Entries: map[roster.ID]int{entry: 9}, Keep: time.Hour, Now: s.now},
+			func([]roster.ID) bool { return right })
+		noError(t, err)
+		same(t, "right", got, right && wait.IsZero())
+		return wait
+	}
+	tries := func() int { return s.count(t, s.table("tries"), "scope IN ($1, $2)", scope.Key, "otp/"+entry.String()) }
+	within := func(ctx context.Context, right bool, then error) {
+		t.Helper()
+		err := x.InTx(ctx, func(ctx context.Context) error {
+			same(t, "wait", guess(ctx, right), store.Wait{})
+			return then
+		})
+		same(t, "ended", errors.Is(err, then), true)
+	}
+	waits := func() {
+		t.Helper()
+		same(t, "wait", guess(ctx, true), store.Wait{Until: s.now.Add(time.Second), Failures: 1})
+		noError(t, x.ForgetGuesses(ctx, scope))
+	}
+	same(t, "wait", guess(ctx, true), store.Wait{})
+	within(ctx, true, undone)
+	within(ctx, true, nil)
+	same(t, "tries", tries(), 0)
+	within(ctx, false, undone)
+	waits()
+	within(ctx, false, nil)
+	waits()
+	noError(t, x.InTx(ctx, func(ctx context.Context) error { // a savepoint alone is undone
+		within(ctx, false, undone)
+		return nil
+	}))
+	waits()
+	same(t, "tries of the entry", s.count(t, s.table("tries"), "scope = $1 AND failures = 3", "otp/"+entry.String()), 1)
 }
