@@ -38,6 +38,8 @@ func PasswordCredentials(login string, password Secret) Credentials {
 type Login[U Model] struct {
 	User   U
 	Tokens *TokenPair
+	// Unarchiving says that the user had archived the account, and that this log-in has brought it back.
+	Unarchiving bool
 	// DeviceToken names the device at its next log-in, and keeps what others try from holding that up. "": the device
 	// is known by the token that it gave.
 	DeviceToken Secret

@@ -249,7 +249,7 @@ func TestHTTPLogin(t *testing.T) {
 				body["password"] = passphrase
 				a := s.do(t, "POST /api/login", body).succeeds(t, 200)
 				same(t, anna.ID.String(), a.text(t, "user.id"))
-				same(t, []string{"device_token", "new_device", "tokens", "user"}, membersOf(t, a.member(t, "")))
+				same(t, []string{"device_token", "new_device", "tokens", "unarchiving", "user"}, membersOf(t, a.member(t, "")))
 				same(t, selfMembers, membersOf(t, a.member(t, "user")))
 			}
 		})

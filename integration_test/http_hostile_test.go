@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -185,7 +186,7 @@ func TestHTTPHostile(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, route := range m.Routes() {
-			template := strings.NewReplacer(":id", "{id}", ":sid", "{sid}", ":key", "{key}").Replace(route.Path)
+			template := regexp.MustCompile(`:(\w+)`).ReplaceAllString(route.Path, "{$1}")
 			operation := document["paths"].(map[string]any)[template].(map[string]any)[strings.ToLower(route.Method)].(map[string]any)
 			required, ok := operation["requestBody"].(map[string]any)
 			if !ok {

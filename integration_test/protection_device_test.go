@@ -376,7 +376,7 @@ func TestHTTPDevice(t *testing.T) {
 		a := s.do(t, "POST /api/register", fields{"username": "anna", "password": passphrase, "device_token": "dt_x"}).succeeds(t, 201)
 		device := a.text(t, "device_token")
 		b := s.do(t, "POST /api/login", fields{"login": "anna", "password": passphrase, "device_token": device}).succeeds(t, 200)
-		same(t, []string{"new_device", "tokens", "user"}, membersOf(t, b.member(t, "")))
+		same(t, []string{"new_device", "tokens", "unarchiving", "user"}, membersOf(t, b.member(t, "")))
 		same(t, any(false), b.member(t, "new_device"))
 		c := s.do(t, "POST /api/login", fields{"login": "anna", "password": passphrase}).succeeds(t, 200)
 		same(t, any(true), c.member(t, "new_device"))

@@ -5,6 +5,7 @@ package integration_test
 import (
 	"context"
 	"encoding/json"
+	"io"
 	"iter"
 	"time"
 
@@ -496,6 +497,26 @@ func (r *recorder[U]) Login(ctx context.Context, credentials roster.Credentials)
 func (r *recorder[U]) Logout(ctx context.Context, token roster.Secret) error {
 	r.calls.note("Logout")
 	return r.UsersRepo.Logout(ctx, token)
+}
+
+func (r *recorder[U]) Archive(ctx context.Context, id roster.ID, password roster.Secret) error {
+	r.calls.note("Archive")
+	return r.UsersRepo.Archive(ctx, id, password)
+}
+
+func (r *recorder[U]) Close(ctx context.Context, id roster.ID, password roster.Secret) error {
+	r.calls.note("Close")
+	return r.UsersRepo.Close(ctx, id, password)
+}
+
+func (r *recorder[U]) ExportAccount(ctx context.Context, id roster.ID, w io.Writer) error {
+	r.calls.note("ExportAccount")
+	return r.UsersRepo.ExportAccount(ctx, id, w)
+}
+
+func (r *recorder[U]) ExportExtra(ctx context.Context, user U) (map[string]any, error) {
+	r.calls.note("ExportExtra")
+	return r.UsersRepo.ExportExtra(ctx, user)
 }
 
 func (r *recorder[U]) UpdateAccount(ctx context.Context, id roster.ID, patch json.RawMessage, options ...roster.UpdateOption) (U, error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"log/slog"
 	"slices"
 
@@ -32,12 +33,34 @@ type AccountOps[U roster.Model] interface {
 	// right secret is told of a ban. It counts the attempt and makes no session. A right code is spent by it.
 	Authenticate(ctx context.Context, credentials roster.Credentials) (U, error)
 
-	// Login authenticates by a password or a one-time code and makes a session.
+	// Login authenticates by a password or a one-time code and makes a session. An account that its owner has archived is
+	// back in use then.
 	Login(ctx context.Context, credentials roster.Credentials) (roster.Login[U], error)
 
 	// Logout ends the session of a refresh token, or of an access token, expired ones too. A session that has ended is
 	// no error; what is no token of ours is roster.ErrInvalidToken.
 	Logout(ctx context.Context, token roster.Secret) error
+
+	// Archive puts a user's own account aside until they log in again: all their sessions and devices end. The user must have
+	// proven a contact, else it is roster.ErrNotVerified, and gives their password: a wrong one is roster.ErrInvalidPassword.
+	// Who has none gives "" and needs a fresh session, else it is roster.ErrReauthentication. Nobody does it for others but
+	// the program itself. The last superuser is roster.ErrLastSuperuser.
+	Archive(ctx context.Context, id roster.ID, password roster.Secret) error
+
+	// Close deletes a user's own account as Config.Account.CloseMode says, deactivating it by default, and tells them so at
+	// their proven contacts. It asks for what Archive does; an account that is closed is roster.ErrNotFound.
+	Close(ctx context.Context, id roster.ID, password roster.Secret) error
+
+	// ExportAccount writes one JSON document of all that is stored about a user: {version, exported_at, user, contacts,
+	// identities, sessions, audit, messages, extra}. There is no hash, token, code or key in it, no note of an administrator,
+	// and nothing about other people; fields without a name in JSON are left out. What was written before an error is no whole
+	// document. Nobody does it for others but the program itself. An account can be exported 5 times in 24 h by default
+	// (Protection.Exports); beyond that it is roster.ErrQuotaExhausted.
+	ExportAccount(ctx context.Context, id roster.ID, w io.Writer) error
+
+	// ExportExtra returns the member extra of that document: what Config.Account.Export returns, and by default nothing. It is
+	// for programs to override.
+	ExportExtra(ctx context.Context, user U) (map[string]any, error)
 
 	// UpdateAccount changes a user's own fields by a JSON object: members of fields tagged "update", the language and
 	// the time zone. Absent members stay, null clears; with any fault nothing is written.
@@ -186,13 +209,15 @@ func (m Account[U]) Login(ctx context.Context, credentials roster.Credentials) (
 	if issued.known {
 		u = issued.user
 	}
-	return roster.Login[U]{User: u, Tokens: &pair, DeviceToken: pair.DeviceToken, NewDevice: pair.NewDevice}, nil
+	return roster.Login[U]{
+		User: u, Tokens: &pair, Unarchiving: issued.unarchiving, DeviceToken: pair.DeviceToken, NewDevice: pair.NewDevice,
+	}, nil
 }
 
 // refused gives back the attempt of a right secret that led to no session, and tells why.
 func (c *Core[U]) refused(ctx context.Context, ip, login string, id roster.ID, err error) error {
-	c.giveBack(ctx, ip, login)
 	reason := roster.FailedBackend
+	c.giveBack(ctx, ip, login)
 	switch {
 	case errors.Is(err, errVetoed):
 		reason = roster.FailedVetoed

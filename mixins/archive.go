@@ -129,7 +129,7 @@ func (c *Core[U]) unarchive(ctx context.Context, u U, by callbacks.UnarchivedBy)
 	run := c.hooks.Unarchive.Begin()
 	e := &callbacks.Unarchive[U]{Event: c.event(ctx), User: u, By: by, Reason: roster.ActorFrom(ctx).Reason}
 	if err := before(ctx, c, run, run.Copy(e)); err != nil {
-		return err
+		return veto{err}
 	}
 	b.ArchivedAt, b.ArchivedBy, b.UpdatedAt = nil, nil, c.now()
 	b.Version++

@@ -60,6 +60,7 @@ var actions = map[string]string{
 	"ConfirmPhone": "phone.confirm", "CheckPhoneCode": "phone.confirm", "SetPhoneConfirmed": "phone.confirm",
 	"RequestPhoneChange": "phone.change", "ConfirmPhoneChange": "phone.change", "PendingContactChanges": "contact.read",
 	"ListLockouts": "lockout.read", "ClearLockout": "lockout.clear", "ListMessages": "message.read", "RetryMessage": "message.retry",
+	"Archive": "user.archive", "Close": "user.delete", "ExportAccount": "user.export",
 	"Ban": "user.ban", "Unban": "user.unban", "ToggleBlacklist": "user.ban", "Kick": "user.kick",
 	"ArchiveUser": "user.archive", "UnarchiveUser": "user.unarchive",
 	"GetBlackout": "blackout.read", "SetBlackout": "blackout.set", "DeleteBlackout": "blackout.delete",
@@ -96,6 +97,8 @@ func (c *Core[U]) deedOf(ctx context.Context, event any) (d deed, ok bool) {
 		d = deed{action: "user.update", subject: of(e.User), changes: c.Plan.changes(e.Old, e.User)}
 	case *callbacks.Delete[U]:
 		d = deed{action: "user.delete", subject: of(e.User), changes: map[string]any{"mode": e.Mode}}
+		// Of who closed their account to be forgotten, no line with their address is added.
+		d.always = e.Via == roster.ViaSelf && e.Mode == roster.Deactivate
 	case *callbacks.Restore[U]:
 		d = deed{action: "user.restore", subject: of(e.User)}
 	case *callbacks.SocialLink[U]:
@@ -129,8 +132,10 @@ func (c *Core[U]) deedOf(ctx context.Context, event any) (d deed, ok bool) {
 		d = deed{action: "logout", subject: &e.UserID, session: &e.SID, always: true}
 	case *callbacks.Archive[U]:
 		d = deed{action: "user.archive", subject: of(e.User), changes: map[string]any{"by": e.By, "reason": e.Reason}}
+		d.always = e.By == roster.ArchivedBySelf
 	case *callbacks.Unarchive[U]:
 		d = deed{action: "user.unarchive", subject: of(e.User), changes: map[string]any{"by": e.By}}
+		d.always = e.By == callbacks.UnarchivedByLogin
 	case *callbacks.Ban[U]:
 		d = deed{action: "user.ban", subject: of(e.User), changes: map[string]any{"reason": e.Ban.Reason, "note": e.Ban.Note, "until": e.Ban.Until}}
 	case *callbacks.Unban[U]:

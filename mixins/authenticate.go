@@ -193,6 +193,9 @@ var errDeleted = &roster.Error{Code: "deleted"}
 // mayLogIn judges the state of a user who has proven who they are, and tells them why they may not.
 func (c *Core[U]) mayLogIn(ctx context.Context, b *roster.User) error {
 	state := c.shut(b)
+	if errors.Is(state, roster.ErrArchived) && archivedBySelf(b) {
+		state = nil // the log-in brings them back
+	}
 	switch {
 	case errors.Is(state, roster.ErrBanned):
 		ban, err := c.banOf(ctx, b)

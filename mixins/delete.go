@@ -39,8 +39,8 @@ func (m CRUD[U]) Delete(ctx context.Context, id roster.ID, mode roster.DeleteMod
 		if err := c.guardLastSuperuser(ctx, b); err != nil {
 			return err
 		}
-		run := c.hooks.Delete.Begin()
-		e := &callbacks.Delete[U]{Event: c.event(ctx), User: c.Plan.clone(u), Mode: mode, Via: viaOf(ctx)}
+		run, via := c.hooks.Delete.Begin(), deletedVia(ctx, id)
+		e := &callbacks.Delete[U]{Event: c.event(ctx), User: c.Plan.clone(u), Mode: mode, Via: via}
 		if err := before(ctx, c, run, e); err != nil {
 			return err
 		}
@@ -48,7 +48,7 @@ func (m CRUD[U]) Delete(ctx context.Context, id roster.ID, mode roster.DeleteMod
 			return err
 		}
 		forgetFresh[U](ctx)
-		return after(ctx, c, run, &callbacks.Delete[U]{Event: e.Event, User: u, Mode: mode, Via: viaOf(ctx)})
+		return after(ctx, c, run, &callbacks.Delete[U]{Event: e.Event, User: u, Mode: mode, Via: via})
 	})
 }
 

@@ -37,6 +37,8 @@ type outgoing struct {
 	priority int
 	// dedupe names what the message is about: of several about the same that wait, there is one.
 	dedupe string
+	// unowned keeps from the row whose message it is.
+	unowned bool
 }
 
 // messageSecrets are what only the recipient may see.
@@ -173,6 +175,9 @@ func (c *Core[U]) queue(ctx context.Context, u U, m outgoing) error {
 	}
 	if row.ExpiresAt.IsZero() {
 		row.ExpiresAt = e.At.Add(noticeLife)
+	}
+	if m.unowned {
+		row.UserID = nil
 	}
 	queued := true
 	if m.link == nil {

@@ -70,6 +70,8 @@ var errVetoed = errors.New("vetoed")
 type issued[U roster.Model] struct {
 	user  U
 	known bool
+	// unarchiving says that the log-in brought back an account that its owner had archived.
+	unarchiving bool
 	// epoch is the user's before the secret was judged; nil: none was. When it is another one by the time that the row is
 	// locked, the password was changed or the user kicked meanwhile: that wins (ACCT-28).
 	epoch *int64
@@ -118,6 +120,12 @@ func (m Session[U]) IssueTokens(ctx context.Context, id roster.ID, options roste
 		if err := before(ctx, c, run, run.Copy(e)); err != nil {
 			return veto{err}
 		}
+		unarchiving := u.Base().ArchivedAt != nil // by themselves: others were refused
+		if unarchiving {
+			if err := c.unarchive(ctx, u, callbacks.UnarchivedByLogin); err != nil {
+				return err
+			}
+		}
 		if err := c.Self.UpdateLastLogin(ctx, id); err != nil {
 			return err
 		}
@@ -141,7 +149,7 @@ func (m Session[U]) IssueTokens(ctx context.Context, id roster.ID, options roste
 		}
 		e.Session = session.ID
 		if into != nil {
-			into.user, into.known = u, true
+			into.user, into.known, into.unarchiving = u, true, unarchiving
 		}
 		return after(ctx, c, run, e)
 	})

@@ -50,6 +50,10 @@ type AccountConfig struct {
 	Backends []roster.Backend
 	// UnverifiedUpdate lets people change their account before they proved a contact.
 	UnverifiedUpdate bool
+	// CloseMode is what Close leaves of an account; "" means roster.Deactivate.
+	CloseMode roster.DeleteMode
+	// Export returns what else the program has stored about a user, for ExportAccount; nil: nothing.
+	Export func(ctx context.Context, user roster.Model) (map[string]any, error)
 }
 
 // SessionConfig is how long sessions and tokens live.
@@ -197,6 +201,8 @@ type ProtectionConfig struct {
 	// Target and TargetDaily let strangers have 20 messages sent to one address or number in an hour, and 60 in a day, of
 	// all kinds together.
 	Target, TargetDaily LaneConfig
+	// Exports lets a user export their account 5 times in 24 h.
+	Exports LaneConfig
 	// UsernameChecks lets an address ask 30 times in 60 s whether a username is free.
 	UsernameChecks LaneConfig
 	// TrustedSources are networks (CIDR) whose addresses are not counted by Source.
@@ -311,6 +317,7 @@ func (s Settings) WithDefaults() Settings {
 	fill(&x.FreshFor, 15*time.Minute)
 	fill(&x.Keep, 30*day)
 	x.MaxPerUser = cmp.Or(x.MaxPerUser, 10)
+	s.Account.CloseMode = cmp.Or(s.Account.CloseMode, roster.Deactivate)
 	fill(&s.Username.HoldFor, 90*day)
 	s.Username.ChangeQuota.fill(5, day)
 	fill(&s.Confirm.EmailTTL, day)
@@ -349,6 +356,7 @@ func (s Settings) WithDefaults() Settings {
 	p.AskedMessages.fill(20, 30*time.Minute)
 	p.Target.fill(20, time.Hour)
 	p.TargetDaily.fill(60, day)
+	p.Exports.fill(5, day)
 	p.UsernameChecks.fill(30, time.Minute)
 	n := &s.Notify
 	n.Language = cmp.Or(n.Language, "en")

@@ -45,7 +45,8 @@ type registeredAnswer struct {
 // loggedInAnswer is what login answers.
 type loggedInAnswer struct {
 	registeredAnswer
-	NewDevice bool `json:"new_device"`
+	Unarchiving bool `json:"unarchiving"`
+	NewDevice   bool `json:"new_device"`
 }
 
 func (a account[U]) register(ctx context.Context, r *request) (answer, error) {
@@ -111,7 +112,7 @@ func (a account[U]) login(ctx context.Context, r *request) (answer, error) {
 func loggedIn[U roster.Model](ctx context.Context, v *view[U], login roster.Login[U]) (answer, error) {
 	shown, err := v.show(ctx, login.User, ViewSelf)
 	return answer{status: http.StatusOK, body: loggedInAnswer{
-		registeredAnswer{shown, login.Tokens, login.DeviceToken.Reveal()}, login.NewDevice,
+		registeredAnswer{shown, login.Tokens, login.DeviceToken.Reveal()}, login.Unarchiving, login.NewDevice,
 	}}, err
 }
 

@@ -11,6 +11,8 @@ import (
 type UserRepo[U roster.Model] interface {
 	repoOf
 	accountRepo[U]
+	leaveRepo
+	socialRepo
 	sessionRepo
 	confirmRepo[U]
 	contactRepo[U]
@@ -22,6 +24,8 @@ type UserRepo[U roster.Model] interface {
 func userEndpoints[U roster.Model](repo UserRepo[U], v *view[U]) []endpoint {
 	return slices.Concat(
 		accountEndpoints(repo, v),
+		leaveEndpoints(repo),
+		socialEndpoints(repo),
 		sessionEndpoints(repo),
 		confirmEndpoints(repo, v),
 		contactEndpoints(repo, v),

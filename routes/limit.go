@@ -23,7 +23,7 @@ type limiter interface {
 // login and username_check count by address themselves, no less strictly.
 var limits = map[string]int{
 	"register": 10, "login": 0, "logout": 60, "token_verify": 600, "token_refresh": 60, "token_revoke": 60,
-	"me": 600, "me_update": 60,
+	"me": 600, "me_update": 60, "me_close": 10, "me_archive": 10, "me_export": 2, "identities": 60, "identity_unlink": 60,
 	"username_change": 10, "username_check": 0,
 	"password_status": 60, "password_set": 10, "password_change": 10, "password_forgot": 10, "password_reset": 20, "password_first": 20,
 	"confirmations": 60, "email_confirm_request": 10, "phone_confirm_request": 10, "confirm_resend": 10, "email_confirm": 30,

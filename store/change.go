@@ -55,6 +55,22 @@ func (s *Store) PendingChanges(ctx context.Context, user roster.ID, contact stri
 	return list, err
 }
 
+// ListChanges returns all changes of a user's contacts that are still known, the earliest first.
+func (s *Store) ListChanges(ctx context.Context, user roster.ID) ([]Change, error) {
+	var list []Change
+	err := s.rows(ctx, `
+		SELECT id, contact, old_value, new_value, created_at, completed_at, ended_at FROM {changes}
+		WHERE user_id = $1
+		ORDER BY created_at, id`, []any{user}, func(scan scanFunc) error {
+		c := Change{UserID: user}
+		err := scan(&c.ID, &c.Contact, &c.Old, &c.New, &c.CreatedAt, &c.CompletedAt, &c.EndedAt)
+		utc(&c.CreatedAt, c.CompletedAt, c.EndedAt)
+		list = append(list, c)
+		return err
+	})
+	return list, err
+}
+
 // CompleteChange marks a pending change as done.
 func (s *Store) CompleteChange(ctx context.Context, id roster.ID, now time.Time) error {
 	_, err := s.exec(ctx, "UPDATE {changes} SET completed_at = $2 WHERE id = $1 AND completed_at IS NULL", id, now)

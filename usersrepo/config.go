@@ -145,6 +145,11 @@ func (c Config) check() error {
 	for i, b := range s.Account.Backends {
 		fault(b == nil || typedNil(b), "Account.Backends: number %d is nil", i+1)
 	}
+	switch s.Account.CloseMode {
+	case roster.Deactivate, roster.Anonymise, roster.Remove:
+	default:
+		fault(true, "Account.CloseMode is %q: want deactivate, anonymise or remove", s.Account.CloseMode)
+	}
 	x := s.Session
 	switch x.Algorithm {
 	case tokens.ES256, tokens.EdDSA, tokens.RS256, tokens.HS256:
@@ -215,6 +220,7 @@ func (c Config) check() error {
 		{"Protection.AskedMessages", s.Protection.AskedMessages},
 		{"Protection.Target", s.Protection.Target},
 		{"Protection.TargetDaily", s.Protection.TargetDaily},
+		{"Protection.Exports", s.Protection.Exports},
 		{"Protection.UsernameChecks", s.Protection.UsernameChecks},
 		{"Username.ChangeQuota", s.Username.ChangeQuota},
 	} {
