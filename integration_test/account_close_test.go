@@ -153,16 +153,15 @@ func TestUnarchiveOnce(t *testing.T) {
 // ACCT-4, ACCT-42, ACCT-51, cases 16, 18 and 25: who may do away with an account.
 func TestLeaveGuards(t *testing.T) {
 	inEach(t, func(t *testing.T, w *world) {
-		type operation func(ctx context.Context, id roster.ID, password roster.Secret) error
-		operations := map[string]operation{"archive": w.Archive, "close": w.Close}
-		for name, leave := range operations {
+		for name, leave := range map[string]func(ctx context.Context, id roster.ID, password roster.Secret) error{
+			"archive": w.Archive, "close": w.Close,
+		} {
 			unproven := w.add(t, person("", name+".unproven@example.com", ""), roster.WithPassword(secret))
 			bare := w.add(t, person("", name+".bare@example.com", ""), roster.WithEmailVerified())
 			other := w.add(t, person(name+"other", "", ""), roster.WithPassword(secret))
 			t.Run("ACCT-4 "+name+" wants a proven contact before the password", func(t *testing.T) {
-				before := w.tables(t)
 				pair := w.issue(t, unproven.ID)
-				before = w.tables(t)
+				before := w.tables(t)
 				ctx := w.within(t, pair)
 				for _, password := range []roster.Secret{secret, "wrong", ""} {
 					refused(t, leave(ctx, unproven.ID, password), roster.ErrNotVerified)

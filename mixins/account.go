@@ -25,7 +25,9 @@ type AccountOps[U roster.Model] interface {
 	// otherwise, and when a BeforeLogin hook refuses. Any other error of issuing them is returned, without the user, although
 	// the account was committed before and stays; what joined a transaction in ctx is undone with that. An address of the
 	// network may register 20 times an hour by default (Protection.Registration); beyond that it is
-	// roster.ErrTooManyRequests.
+	// roster.ErrTooManyRequests. With Account.ConcealRegistration there is neither a user nor tokens, whether the e-mail
+	// address and phone number were free or taken; the owner of a taken one is told. A taken username still is
+	// roster.ErrIdentifierTaken.
 	Register(ctx context.Context, user U, password roster.Secret, options ...roster.RegisterOption) (U, *roster.TokenPair, error)
 
 	// Authenticate returns the user whom credentials belong to, by the back ends of Account.Backends. Unknown users, wrong
@@ -85,6 +87,9 @@ func (m Account[U]) Register(ctx context.Context, user U, password roster.Secret
 	giveBack, err := c.takeRegistration(ctx)
 	if err != nil {
 		return none, nil, err
+	}
+	if c.Settings.Account.ConcealRegistration {
+		return none, nil, c.registerConcealed(ctx, user, password, o, giveBack)
 	}
 	created, err := c.Self.Create(ctx, user, c.signup(user, password, o)...)
 	if err != nil {
@@ -217,6 +222,9 @@ func (m Account[U]) Login(ctx context.Context, credentials roster.Credentials) (
 // refused gives back the attempt of a right secret that led to no session, and tells why.
 func (c *Core[U]) refused(ctx context.Context, ip, login string, id roster.ID, err error) error {
 	reason := roster.FailedBackend
+	if errors.Is(err, roster.ErrNotVerified) && c.Settings.Account.ConcealRegistration {
+		return c.failed(ctx, ip, login, &id, roster.FailedNotVerified, roster.ErrInvalidCredentials) // counts as a wrong password does
+	}
 	c.giveBack(ctx, ip, login)
 	switch {
 	case errors.Is(err, errVetoed):

@@ -71,6 +71,8 @@ func (c *Core[U]) judgePassword(ctx context.Context, a *attempt[U], credentials 
 		return found{reason: roster.FailedPassword}, nil
 	case err != nil:
 		return found{}, err
+	case c.hidesUnproven(b):
+		return found{reason: roster.FailedNotVerified}, nil
 	}
 	a.via, a.amr = roster.ViaPassword, []string{"pwd"}
 	return found{id: new(b.ID)}, nil

@@ -26,12 +26,16 @@ func (m CRUD[U]) Create(ctx context.Context, user U, options ...roster.CreateOpt
 	}
 	n := newcomer[U]{
 		core: c, user: c.Plan.clone(user), options: roster.CreateOptionsOf(options...), joins: c.Store.InTransaction(ctx),
+		concealed: concealedIn(ctx),
 	}
 	if err := n.mayGrant(ctx); err != nil {
 		return none, err
 	}
 	if err := n.prepare(ctx); err != nil {
 		return none, err
+	}
+	if n.concealed {
+		return n.storeConcealed(ctx)
 	}
 	err = c.Store.Transact(ctx, n.store)
 	if !n.joins && errors.Is(err, roster.ErrIdentifierTaken) {
@@ -74,6 +78,9 @@ type newcomer[U roster.Model] struct {
 	encoded string // the hash of the password; "" for none
 	names   names
 	joins   bool // the transaction is another's: its failure cannot be looked into
+
+	concealed bool     // nobody is told who has a contact
+	taken     []string // the contacts that somebody has, of a concealed one
 }
 
 // mayGrant refuses an actor who may not create users, or would grant what they lack.
@@ -130,10 +137,13 @@ func (n *newcomer[U]) prepare(ctx context.Context) error {
 // by the indexes, unless there is more to tell, or another's transaction that must not fail by them.
 func (n *newcomer[U]) judge(ctx context.Context, u U) error {
 	faults := n.validate(ctx, u)
-	if len(faults) > 0 || n.joins {
+	if len(faults) > 0 || n.joins || n.concealed {
 		if err := n.core.addTaken(ctx, u.Base().ID, n.names, n.core.holds(n.names.Username), &faults); err != nil {
 			return err
 		}
+	}
+	if n.concealed {
+		faults = n.conceal(faults)
 	}
 	return faults.Err()
 }
@@ -172,27 +182,37 @@ func (n *newcomer[U]) store(ctx context.Context) error {
 	run := c.hooks.Create.Begin()
 	e := &callbacks.Create[U]{Event: c.event(ctx), User: n.user, Via: cmp.Or(o.Via, viaOf(ctx)), Captcha: o.Captcha}
 	if err := before(ctx, c, run, e); err != nil {
-		return err
+		return n.quietly(err)
 	}
 	n.user = e.User
 	if err := n.settle(ctx); err != nil {
 		return err
 	}
 	id := n.user.Base().ID
-	holds := c.holds(n.names.Username)
+	user, names := n.disguised()
+	holds := c.holds(names.Username)
 	holds.Now, holds.WhileOpen = c.now(), calledBy(ctx, "Register")
-	if err := c.Store.InsertUser(ctx, id, c.Plan.values(n.user), c.derived(n.user, n.names), holds); err != nil {
+	if err := c.Store.InsertUser(ctx, id, c.Plan.values(user), c.derived(user, names), holds); err != nil {
 		return err
 	}
-	ctx = c.withFresh(ctx, n.user)
+	ctx = c.withFresh(ctx, user)
 	if n.encoded != "" {
 		if err := c.Self.StorePassword(ctx, id, n.encoded, roster.PasswordCreated); err != nil {
 			return err
 		}
 	}
-	stored := &callbacks.Create[U]{Event: e.Event, User: n.user, Via: cmp.Or(o.Via, viaOf(ctx)), Captcha: o.Captcha}
+	stored := &callbacks.Create[U]{Event: e.Event, User: user, Via: cmp.Or(o.Via, viaOf(ctx)), Captcha: o.Captcha}
+	if len(n.taken) > 0 {
+		if err := c.record(ctx, stored); err != nil { // undone with the rest
+			return err
+		}
+		return errConcealed
+	}
 	if err := after(ctx, c, run, stored); err != nil {
-		return err
+		return n.quietly(err)
+	}
+	if n.concealed {
+		return nil // the message is sent, or another, whoever has the contact
 	}
 	if o.Confirmation {
 		request := c.Self.RequestEmailConfirmation

@@ -164,7 +164,10 @@ func fire[U roster.Model, E any](ctx context.Context, c *Core[U], run callbacks.
 
 // forHooks is ctx without what an operation tells those that it calls: it is not meant for those that a hook calls.
 func forHooks(ctx context.Context) context.Context {
-	return context.WithValue(context.WithValue(context.WithValue(ctx, reasonKey{}, nil), issuedKey{}, nil), attemptKey{}, nil)
+	for _, key := range []any{reasonKey{}, issuedKey{}, attemptKey{}, concealKey{}} {
+		ctx = context.WithValue(ctx, key, nil)
+	}
+	return ctx
 }
 
 // notification is what other processes are told of an event.

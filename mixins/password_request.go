@@ -21,6 +21,9 @@ type way struct {
 	code string    // its purpose
 }
 
+// wayToFirst is the way of an invitation.
+var wayToFirst = way{contact: email, kind: callbacks.RequestFirst, link: &setPasswordLink}
+
 // wayTo finds the way for a user's state, by a contact that they have.
 func (c *Core[U]) wayTo(b *roster.User, hasPassword bool, k contact) way {
 	proven := *k.provenAt(b) != nil || c.Settings.Password.ResetForUnverified == SendReset
@@ -232,6 +235,6 @@ func (m Password[U]) RequestPasswordSet(ctx context.Context, id roster.ID) error
 		if err := c.takeMail(ctx, resetQuota, u); err != nil {
 			return err
 		}
-		return c.send(ctx, u, way{contact: email, kind: callbacks.RequestFirst, link: &setPasswordLink})
+		return c.send(ctx, u, wayToFirst)
 	})
 }

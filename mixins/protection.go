@@ -292,7 +292,12 @@ func (c *Core[U]) wasWrong(ctx context.Context, reason roster.LoginFailure) bool
 	switch reason {
 	case roster.FailedThrottled:
 		return false // nothing was judged
-	case roster.FailedBanned, roster.FailedArchived, roster.FailedNotVerified, roster.FailedVetoed, roster.FailedBackend:
+	case roster.FailedNotVerified:
+		if c.Settings.Account.ConcealRegistration {
+			return true // it must look like a wrong password in all that follows
+		}
+		return !calledBy(ctx, "Login") && !calledBy(ctx, "Authenticate")
+	case roster.FailedBanned, roster.FailedArchived, roster.FailedVetoed, roster.FailedBackend:
 		return !calledBy(ctx, "Login") && !calledBy(ctx, "Authenticate") // after a right secret, and given back
 	case roster.FailedUnknown, roster.FailedPassword, roster.FailedCode, roster.FailedNoPassword, roster.FailedClosed, roster.FailedDeleted:
 	}

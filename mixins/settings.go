@@ -50,6 +50,10 @@ type AccountConfig struct {
 	Backends []roster.Backend
 	// UnverifiedUpdate lets people change their account before they proved a contact.
 	UnverifiedUpdate bool
+	// ConcealRegistration lets Register tell nobody which e-mail addresses and phone numbers have an account: the answer is
+	// the same, and the owner of one that is taken gets a message. It needs RequireConfirmed. Hooks before Create run either
+	// way, those after it for new users alone: what takes long there shows in the time.
+	ConcealRegistration bool
 	// CloseMode is what Close leaves of an account; "" means roster.Deactivate.
 	CloseMode roster.DeleteMode
 	// Export returns what else the program has stored about a user, for ExportAccount; nil: nothing.
@@ -201,6 +205,8 @@ type ProtectionConfig struct {
 	// Target and TargetDaily let strangers have 20 messages sent to one address or number in an hour, and 60 in a day, of
 	// all kinds together.
 	Target, TargetDaily LaneConfig
+	// ExistingAccounts lets the owner of an account be told once in 24 h that somebody tried to register with their contact.
+	ExistingAccounts LaneConfig
 	// Exports lets a user export their account 5 times in 24 h.
 	Exports LaneConfig
 	// UsernameChecks lets an address ask 30 times in 60 s whether a username is free.
@@ -356,6 +362,7 @@ func (s Settings) WithDefaults() Settings {
 	p.AskedMessages.fill(20, 30*time.Minute)
 	p.Target.fill(20, time.Hour)
 	p.TargetDaily.fill(60, day)
+	p.ExistingAccounts.fill(1, day)
 	p.Exports.fill(5, day)
 	p.UsernameChecks.fill(30, time.Minute)
 	n := &s.Notify

@@ -150,6 +150,8 @@ func (c Config) check() error {
 	default:
 		fault(true, "Account.CloseMode is %q: want deactivate, anonymise or remove", s.Account.CloseMode)
 	}
+	fault(s.Account.ConcealRegistration && !s.Account.RequireConfirmed,
+		"Account.ConcealRegistration needs Account.RequireConfirmed: else who is logged in tells that an address was free")
 	x := s.Session
 	switch x.Algorithm {
 	case tokens.ES256, tokens.EdDSA, tokens.RS256, tokens.HS256:
@@ -220,6 +222,7 @@ func (c Config) check() error {
 		{"Protection.AskedMessages", s.Protection.AskedMessages},
 		{"Protection.Target", s.Protection.Target},
 		{"Protection.TargetDaily", s.Protection.TargetDaily},
+		{"Protection.ExistingAccounts", s.Protection.ExistingAccounts},
 		{"Protection.Exports", s.Protection.Exports},
 		{"Protection.UsernameChecks", s.Protection.UsernameChecks},
 		{"Username.ChangeQuota", s.Username.ChangeQuota},

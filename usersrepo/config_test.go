@@ -154,6 +154,10 @@ func TestConfig(t *testing.T) {
 			"Protection.Source.Max", "Protection.Identifier.Max", "Protection.Pair.Max", "Protection.Registration.Max",
 			"Protection.Mails.Window", "Protection.Target.Max", "Protection.TargetDaily.Max", "Session.MaxPerUser",
 		}},
+		// ACCT-14
+		"refuses to conceal registrations and let everybody in": {func(c *usersrepo.Config) {
+			c.Account.ConcealRegistration, c.Account.CloseMode = true, "erase"
+		}, []string{"Account.ConcealRegistration needs Account.RequireConfirmed", `Account.CloseMode is "erase"`}},
 		"refuses words that it does not know": {func(c *usersrepo.Config) {
 			c.Account.LoginFields = []identifiers.Kind{"emial"}
 			c.Session.Algorithm = "none"
