@@ -15,6 +15,7 @@ import (
 	"github.com/roster-go/roster"
 	"github.com/roster-go/roster/cache"
 	"github.com/roster-go/roster/mixins"
+	"github.com/roster-go/roster/notify"
 	"github.com/roster-go/roster/passwords"
 	"github.com/roster-go/roster/routes"
 	"github.com/roster-go/roster/secrets"
@@ -45,6 +46,7 @@ func serveEmbed(ctx context.Context, args []string) error {
 	redis := flags.String("redis", "", "")
 	pool := flags.Int("pool", 0, "connections; 0: as store.Open has it")
 	hash := flags.String("hash", "argon2id", "or none")
+	conceal := flags.Bool("conceal", false, "whether registrations tell nobody what is taken")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -60,7 +62,7 @@ func serveEmbed(ctx context.Context, args []string) error {
 	if *hash == "none" {
 		hasher.Hasher = noHash{}
 	}
-	repo, err := openRepo(db, *redis, hasher)
+	repo, err := openRepo(db, *redis, hasher, *conceal)
 	if err != nil {
 		return err
 	}
@@ -112,7 +114,7 @@ func serveCounters(e *echo.Echo, repo *usersrepo.UsersRepo[*account]) {
 	}
 }
 
-func openRepo(db *sqlx.DB, redis string, hasher passwords.Hasher) (*usersrepo.UsersRepo[*account], error) {
+func openRepo(db *sqlx.DB, redis string, hasher passwords.Hasher, conceal bool) (*usersrepo.UsersRepo[*account], error) {
 	keys, err := secrets.ParseSecrets(secret)
 	if err != nil {
 		return nil, err
@@ -122,10 +124,14 @@ func openRepo(db *sqlx.DB, redis string, hasher passwords.Hasher) (*usersrepo.Us
 		DB: db, BaseURL: baseURL, Secrets: keys,
 		Session:  mixins.SessionConfig{AccessTTL: time.Hour},
 		Password: mixins.PasswordConfig{Config: passwords.Config{Hasher: hasher}},
-		Confirm:  mixins.ConfirmConfig{NoneOnRegister: true},
+		Confirm:  mixins.ConfirmConfig{NoneOnRegister: !conceal},
+		Notify:   mixins.NotifyConfig{Mail: &notify.Memory{}, Poll: time.Hour},
 		Protection: mixins.ProtectionConfig{
-			Source: lane, Identifier: lane, Pair: lane, Registration: lane, Mails: lane,
+			Source: lane, Identifier: lane, Pair: lane, Registration: lane, Mails: lane, AskedMessages: lane,
 		},
+	}
+	if conceal {
+		cfg.Account.RequireConfirmed, cfg.Account.ConcealRegistration = true, true
 	}
 	if redis != "" {
 		client, err := cache.OpenRedis("redis://" + redis)

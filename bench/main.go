@@ -43,5 +43,8 @@ func run(ctx context.Context, args []string) error {
 	if o.serve {
 		return b.serve(ctx)
 	}
+	if o.timing {
+		return b.timing(ctx)
+	}
 	return b.measureRows(ctx)
 }

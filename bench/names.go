@@ -32,6 +32,11 @@ func usernameOf(n int) string    { return word(fmt.Sprintf("u%d", n), 6) + fmt.S
 func prefixOf(group int) string  { return word(fmt.Sprintf("p%d", group), 7) + "." }
 func companyOf(group int) string { return word(fmt.Sprintf("c%d", group), 10) }
 
+// emailOf is the address of a user among so many.
+func emailOf(n, users int) string {
+	return fmt.Sprintf("%s%s%d@example.com", prefixOf(n%(users/samePrefix)), word(fmt.Sprintf("e%d", n), 6), n)
+}
+
 // seedSQL stores users 1 to the number given, each a minute younger than the one before. The canonical columns and
 // the text that is searched are as the program has them: a line for each value.
 func seedSQL(users int, hash string) string {
