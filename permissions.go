@@ -26,6 +26,8 @@ const (
 	PermissionReadAudit       = "audit:read"
 	PermissionReadMessages    = "messages:read"
 	PermissionRetryMessages   = "messages:retry"
+	PermissionExport          = "export:run"
+	PermissionImport          = "import:run"
 )
 
 // PermissionSuperuser stands for what superusers alone may do: no list of permissions grants it, "*" neither.
@@ -37,6 +39,7 @@ func OwnPermissions() []string {
 		PermissionReadUsers, PermissionCreateUsers, PermissionUpdateUsers, PermissionDeleteUsers, PermissionEndSessions,
 		PermissionBan, PermissionKick, PermissionArchive, PermissionGrant, PermissionSendCredentials, PermissionReadBlackout,
 		PermissionReadLockouts, PermissionClearLockouts, PermissionReadAudit, PermissionReadMessages, PermissionRetryMessages,
+		PermissionExport, PermissionImport,
 	}
 }
 

@@ -614,6 +614,16 @@ func (r *recorder[U]) GetBacklog(ctx context.Context) (roster.Backlog, error) {
 	return r.UsersRepo.GetBacklog(ctx)
 }
 
+func (r *recorder[U]) ExportUsers(ctx context.Context, query roster.Query, options roster.ExportOptions) iter.Seq2[roster.UserRow, error] {
+	r.calls.note("ExportUsers")
+	return r.UsersRepo.ExportUsers(ctx, query, options)
+}
+
+func (r *recorder[U]) ImportUsers(ctx context.Context, lines iter.Seq2[roster.ImportLine, error], options roster.ImportOptions) (roster.ImportReport, error) {
+	r.calls.note("ImportUsers")
+	return r.UsersRepo.ImportUsers(ctx, lines, options)
+}
+
 // witness is a program's type that has every hook: each hands its event to hear.
 type witness[U roster.Model] struct {
 	usersrepo.UsersRepo[U]

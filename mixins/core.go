@@ -35,6 +35,7 @@ type Self[U roster.Model] interface {
 	AccountOps[U]
 	SessionOps[U]
 	AdministrationOps
+	TransferOps
 	callbacks.Lifecycle[U]
 }
 

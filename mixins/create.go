@@ -231,10 +231,16 @@ func (n *newcomer[U]) store(ctx context.Context) error {
 
 // settle validates the user and gives it the status of a new one.
 func (n *newcomer[U]) settle(ctx context.Context) error {
-	c, o, u := n.core, n.options, n.user
-	if err := n.judge(ctx, u); err != nil {
+	if err := n.judge(ctx, n.user); err != nil {
 		return err
 	}
+	n.begin()
+	return nil
+}
+
+// begin gives the user the status of a new one.
+func (n *newcomer[U]) begin() {
+	c, o, u := n.core, n.options, n.user
 	b, now := u.Base(), c.now()
 	if b.ID == (roster.ID{}) {
 		b.ID = c.Self.NewID()
@@ -255,7 +261,6 @@ func (n *newcomer[U]) settle(ctx context.Context) error {
 	}
 	*b = created
 	c.Plan.settle(u)
-	return nil
 }
 
 // allTaken tells every identifier that is taken, where the database told one.

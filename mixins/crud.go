@@ -101,8 +101,13 @@ func (m CRUD[U]) Fields() []roster.Field {
 	if m.core == nil {
 		return nil
 	}
+	return m.core.Plan.shown()
+}
+
+// shown are the fields that clients see.
+func (p *Plan[U]) shown() []roster.Field {
 	var list []roster.Field
-	for _, f := range m.core.Plan.fields {
+	for _, f := range p.fields {
 		if !f.hidden {
 			list = append(list, f.Field)
 		}

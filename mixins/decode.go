@@ -19,6 +19,10 @@ func (p *Plan[U]) decode(u U, raw json.RawMessage, w roster.Writer) roster.Field
 	if err := json.Unmarshal(raw, &members); err != nil || members == nil {
 		return roster.FieldErrors{{Code: roster.WrongType}}
 	}
+	return p.decodeMembers(u, members, w)
+}
+
+func (p *Plan[U]) decodeMembers(u U, members map[string]json.RawMessage, w roster.Writer) roster.FieldErrors {
 	var faults roster.FieldErrors
 	for _, name := range slices.Sorted(maps.Keys(members)) {
 		f, ok := p.byName[name]

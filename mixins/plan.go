@@ -173,7 +173,7 @@ func isColumn(t reflect.Type) bool {
 // reservedNames are members of a user's JSON that are derived from the base user.
 var reservedNames = map[string]struct{}{
 	"email_verified": {}, "phone_verified": {}, "banned": {}, "archived": {}, "deleted": {}, "has_password": {},
-	"permission": {}, "provider": {}, "password": {}, "password_confirm": {}, "captcha": {}, "remember": {},
+	"permission": {}, "provider": {}, "password": {}, "password_confirm": {}, "password_hash": {}, "captcha": {}, "remember": {},
 	"device_token": {}, "transport": {}, "send": {}, "reason": {}, "epoch": {}, "session_count": {},
 }
 

@@ -295,6 +295,8 @@ type ManagementConfig struct {
 	KnownPermissions []string
 	// Permissions rename Roster's own: {"users:ban": "moderation:ban"}. What asks for the former asks for the latter then.
 	Permissions map[string]string
+	// ExportHashes lets superusers export the hashes of passwords. The program itself always may.
+	ExportHashes bool
 }
 
 // AuditConfig is how long the audit trail goes back.

@@ -76,6 +76,7 @@ func (r *UsersRepo[U]) init(self mixins.Self[U], cfg Config, plain bool) error {
 	r.Account = mixins.NewAccount(core)
 	r.Session = mixins.NewSession(core)
 	r.Administration = mixins.NewAdministration(core)
+	r.Transfer = mixins.NewTransfer(core)
 	r.core = core
 	return nil
 }

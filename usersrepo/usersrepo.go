@@ -37,6 +37,7 @@ type UsersRepo[U roster.Model] struct {
 	mixins.Session[U]        // token pairs: issue, verify, refresh, revoke
 	mixins.OneTime[U]        // one-time passwords
 	mixins.Administration[U] // outbox, cleaning, counters
+	mixins.Transfer[U]       // users out and in, as rows of files
 	callbacks.Nop[U]         // every hook, doing nothing
 
 	// On is where functions are added to events, also before the repo is initialised.
