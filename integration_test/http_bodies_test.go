@@ -48,7 +48,7 @@ func TestHTTPBodies(t *testing.T) {
 	before := s.tables(t)
 	var writers []target
 	for _, x := range s.targets() {
-		if x.Method != http.MethodGet {
+		if x.Method != http.MethodGet && x.Name != "import" { // which takes files
 			writers = append(writers, x)
 		}
 	}

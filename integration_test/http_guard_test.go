@@ -459,6 +459,9 @@ func TestHTTPOverrides(t *testing.T) {
 			"permissions_patch":        {`{"add":["a"]}`, []string{"CheckFresh", "RemovePermissions"}},
 			"superuser_set":            {`{"superuser":true}`, []string{"CheckFresh", "SetSuperuser"}},
 			"audit":                    {``, []string{"ListAudit"}},
+			"export":                   {``, []string{"CheckFresh", "ExportUsers"}},
+			"export_search":            {`{}`, []string{"CheckFresh", "ExportUsers"}},
+			"import":                   {`{"username":"imported"}`, []string{"CheckFresh", "ImportUsers"}},
 			"lockouts":                 {``, []string{"ListLockouts"}},
 			"lockout_clear":            {``, []string{"ClearLockout"}},
 			"confirm":                  {`{"contact":"email"}`, []string{"RequestEmailConfirmation"}},
@@ -492,6 +495,9 @@ func TestHTTPOverrides(t *testing.T) {
 				options := []option{header("If-Match", "*")}
 				if x.Auth == routes.AuthSession {
 					options = append(options, as(pair.AccessToken))
+				}
+				if name == "import" {
+					options = append(options, lines)
 				}
 				s.do(t, x.what, want.body, options...)
 				// What limits count comes before and between.

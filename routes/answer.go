@@ -23,6 +23,8 @@ type answer struct {
 	body   any
 	header map[string]string
 	stream stream
+	// broken is what ends a stream that failed part way; nil: the connection is cut.
+	broken func(code roster.Code) string
 }
 
 func ok(body any) (answer, error) { return answer{status: http.StatusOK, body: body}, nil }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/roster-go/roster"
 	"github.com/roster-go/roster/internal/jsontext"
+	"github.com/roster-go/roster/transfer"
 )
 
 // auditRepo is what the endpoint of the audit trail calls.
@@ -72,7 +73,7 @@ func (x audit) list(ctx context.Context, r *request) (answer, error) {
 		return answer{}, err
 	}
 	if export != "" {
-		return export.answer("audit", auditColumns, func(ctx context.Context, each func(line any, cells []string) error) error {
+		lines := func(ctx context.Context, each func(line any, cells []string) error) error {
 			for e, err := range x.repo.ExportAudit(ctx, q) {
 				if err != nil {
 					return err
@@ -83,7 +84,11 @@ func (x audit) list(ctx context.Context, r *request) (answer, error) {
 				}
 			}
 			return nil
-		})
+		}
+		if export == transfer.CSV {
+			return fileOf("audit", export, writeCSV(auditColumns, lines))
+		}
+		return fileOf("audit", export, writeNDJSON(lines))
 	}
 	page, err := x.repo.ListAudit(ctx, q)
 	if err != nil {

@@ -15,9 +15,10 @@ type Config struct {
 	// IPExtractor tells the address of a client, which limits count and sessions show. nil: the peer of the connection.
 	// Behind a proxy use one that trusts it alone: TrustProxies.
 	IPExtractor func(r *http.Request) string
-	// MaxBody bounds a request's body, in bytes; 0 means 64 KiB.
+	// MaxBody bounds a request's body, in bytes; 0 means 64 KiB. The file of an import has 32 MiB at least.
 	MaxBody int64
-	// Timeout bounds the work on a request; 0 means 10 s. How long a client may take to send one is for the program's
+	// Timeout bounds the work on a request; 0 means 10 s. Of exports and imports it bounds how long the client may take for
+	// a piece of the file. How long a client may take to send one is for the program's
 	// http.Server to bound, by its ReadTimeout.
 	Timeout time.Duration
 	// MinDuration is the least time that the endpoints take which must not tell whether an account exists: login, register,
@@ -54,6 +55,7 @@ type Config struct {
 	// reason:required.
 	RequireReason bool
 	// View makes what clients see of a user; see ViewOf. The zero View shows the base user and the struct's own fields.
+	// Exports show these in any case, to those who may export: they are to be imported again.
 	View View
 
 	// Logger is told of errors that clients are not; nil: slog.Default.

@@ -46,6 +46,7 @@ type AdminRepo[U roster.Model] interface {
 	lockoutRepo
 	messagesRepo
 	auditRepo
+	transferRepo
 }
 
 func adminEndpoints[U roster.Model](repo AdminRepo[U], v *view[U]) []endpoint {
@@ -59,6 +60,7 @@ func adminEndpoints[U roster.Model](repo AdminRepo[U], v *view[U]) []endpoint {
 		lockoutEndpoints(repo),
 		messagesEndpoints(repo),
 		auditEndpoints(repo),
+		transferEndpoints(repo),
 	)
 }
 

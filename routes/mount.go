@@ -77,6 +77,7 @@ type endpoint struct {
 	neutral    bool // its answer, and when that comes, is not to tell whether an account exists
 	// mailed says that the token in the body came by mail: a wrong one is a fault of the request, not of a session.
 	mailed bool
+	upload bool // its body is a file
 	handle handler
 }
 

@@ -14,11 +14,15 @@ import (
 
 // queryOfURL reads the query string of the list of users: q, sort, limit, cursor, total, and field=value or field.op=value.
 func queryOfURL(u *url.URL) (roster.Query, error) {
-	var q roster.Query
 	values, err := valuesOf(u)
 	if err != nil {
-		return q, err
+		return roster.Query{}, err
 	}
+	return queryOfValues(values), nil
+}
+
+func queryOfValues(values url.Values) roster.Query {
+	var q roster.Query
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		value := values.Get(name)
 		switch name {
@@ -40,7 +44,7 @@ func queryOfURL(u *url.URL) (roster.Query, error) {
 			q.Filters = append(q.Filters, roster.Filter{Field: field, Op: roster.Op(op), Value: roster.Literal(value)})
 		}
 	}
-	return q, nil
+	return q
 }
 
 // invalidLimit is a limit that no query may have.

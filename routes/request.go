@@ -17,6 +17,7 @@ type request struct {
 	*http.Request
 	param func(name string) string
 	body  *members
+	file  file // of an endpoint that takes one, instead of body
 }
 
 var requestIDForm = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)

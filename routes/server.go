@@ -48,13 +48,13 @@ func (s *server) handler(e endpoint) echo.HandlerFunc {
 		r := c.Request()
 		id := requestID(r, c.Response().Header())
 		setHeaders(c.Response().Header(), id)
-		ctx, cancel := context.WithTimeout(r.Context(), s.cfg.Timeout)
+		ctx, cancel := s.within(r.Context(), e)
 		defer cancel()
 		defer s.rescue(c, e, id)
 		r = r.WithContext(roster.WithActor(ctx, s.stranger(r, id)))
 		if r.Body != http.NoBody {
 			// The writer beneath, since net/http closes the connection after too long a body only for its own.
-			r.Body = http.MaxBytesReader(c.Response().Writer, r.Body, s.cfg.MaxBody)
+			r.Body = http.MaxBytesReader(c.Response().Writer, r.Body, s.maxBody(e))
 		}
 		c.SetRequest(r)
 		return inner(c)
@@ -126,6 +126,9 @@ func (s *server) floor(e endpoint) func(ctx context.Context) {
 // type, of too many requests, of who asks, of the content.
 func (s *server) handle(c echo.Context, e endpoint) (answer, error) {
 	r := &request{Request: c.Request(), param: c.Param}
+	if e.upload {
+		return s.handleUpload(c, r, e)
+	}
 	text, err := readBody(r.Request, s.cfg.MaxBody)
 	if err != nil {
 		return answer{}, err

@@ -17,8 +17,8 @@ import (
 type stream func(ctx context.Context, w io.Writer) error
 
 // sendStream sends an answer while it is made. It may take longer than Config.Timeout as a whole, but not between two
-// pieces. Until the first of them an error can be answered; after it the connection is cut, so that the client does not
-// take what it got for all.
+// pieces. Until the first of them an error can be answered; after it the answer ends as answer.broken says, or the
+// connection is cut, so that the client does not take what it got for all.
 func (s *server) sendStream(c echo.Context, a answer) error {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(c.Request().Context()))
 	defer cancel()
@@ -38,12 +38,15 @@ func (s *server) sendStream(c echo.Context, a answer) error {
 		}
 		return err
 	}
-	if err == nil {
-		err = buffer.Flush()
-	}
 	if err != nil {
 		s.cfg.Logger.WarnContext(ctx, "answer was cut short",
 			slog.String("request_id", roster.ActorFrom(ctx).RequestID), slog.Any("error", err))
+		if a.broken == nil {
+			panic(http.ErrAbortHandler)
+		}
+		_, _ = buffer.WriteString(a.broken(s.problem(ctx, "", endpoint{}, err).Code)) // Flush tells
+	}
+	if err := buffer.Flush(); err != nil {
 		panic(http.ErrAbortHandler)
 	}
 	w.begin()
