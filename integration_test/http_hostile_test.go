@@ -192,7 +192,11 @@ func TestHTTPHostile(t *testing.T) {
 			if !ok {
 				continue
 			}
-			schema := required["content"].(map[string]any)["application/json"].(map[string]any)["schema"].(map[string]any)
+			asJSON, ok := required["content"].(map[string]any)["application/json"].(map[string]any)
+			if !ok {
+				continue // a file
+			}
+			schema := asJSON["schema"].(map[string]any)
 			members := stringsIn(document, schema)
 			what := route.Method + " " + strings.NewReplacer(":id", victim.ID.String(), ":sid", s.NewID().String(), ":key", "x").Replace(route.Path)
 			g := &anna

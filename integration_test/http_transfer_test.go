@@ -190,9 +190,9 @@ func TestHTTPImportSlowly(t *testing.T) {
 	root := s.superuser(t, "root1")
 	send := func(t *testing.T, length int, pieces ...string) string {
 		t.Helper()
-		conn := must(net.Dial("tcp", strings.TrimPrefix(s.url, "http://")))(t)
+		conn := must((&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(s.url, "http://")))(t)
 		defer func() { _ = conn.Close() }()
-		fmt.Fprintf(conn, "POST /admin/import?dry_run=false HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: application/x-ndjson\r\nContent-Length: %d\r\n\r\n",
+		_, _ = fmt.Fprintf(conn, "POST /admin/import?dry_run=false HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: application/x-ndjson\r\nContent-Length: %d\r\n\r\n",
 			root.access.Reveal(), length)
 		for _, piece := range pieces {
 			_, _ = io.WriteString(conn, piece)

@@ -133,7 +133,7 @@ func TestImportConflict(t *testing.T) {
 		same(t, "Acme", w.read(t, ann.ID).Company)
 		hash := w.hash(t, ann.ID)
 		id := ann.ID.String()
-		counts, failed = w.importing(t, t.Context(), update,
+		counts, _ = w.importing(t, t.Context(), update,
 			`{"id":"`+id+`","username":"ann","email_verified":false,"created_at":"2001-01-01T00:00:00Z","password_hash":"`+bcrypt+`"}`)
 		same(t, [5]int{0, 0, 1, 0, 0}, counts)
 		same(t, hash, w.hash(t, ann.ID))
@@ -293,8 +293,8 @@ func TestImportBrokenOff(t *testing.T) {
 	inEach(t, func(t *testing.T, w *world) {
 		broken := errors.New("the file ends")
 		lines := func(yield func(roster.ImportLine, error) bool) {
-			for l := range linesOf(mixed[:3]...) {
-				yield(l, nil)
+			for l, err := range linesOf(mixed[:3]...) {
+				yield(l, err)
 			}
 			yield(roster.ImportLine{}, broken)
 		}

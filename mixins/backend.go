@@ -10,18 +10,18 @@ import (
 	"github.com/roster-go/roster"
 )
 
-// found is whom a chain of back ends has found: nobody, for a reason, or somebody.
-type found struct {
+// finding is whom a back end has found: nobody, for a reason, or somebody.
+type finding struct {
 	id     *roster.ID
 	reason roster.LoginFailure // of nobody
 }
 
 // judgeCredentials asks the back ends in their order. The first that accepts or vetoes decides; of those that pass the
 // first that knows tells the reason.
-func (c *Core[U]) judgeCredentials(ctx context.Context, a *attempt[U], credentials roster.Credentials) (found, error) {
+func (c *Core[U]) judgeCredentials(ctx context.Context, a *attempt[U], credentials roster.Credentials) (finding, error) {
 	var reason roster.LoginFailure
 	for _, b := range c.Settings.Account.Backends {
-		var f found
+		var f finding
 		var err error
 		switch b {
 		case roster.PasswordBackend:
@@ -47,43 +47,43 @@ func (c *Core[U]) judgeCredentials(ctx context.Context, a *attempt[U], credentia
 	default:
 		reason = roster.FailedPassword
 	}
-	return found{reason: reason}, nil
+	return finding{reason: reason}, nil
 }
 
 // judgePassword is the back end of passwords. Whoever looks at the time must not learn that nobody has a login.
-func (c *Core[U]) judgePassword(ctx context.Context, a *attempt[U], credentials roster.Credentials) (found, error) {
+func (c *Core[U]) judgePassword(ctx context.Context, a *attempt[U], credentials roster.Credentials) (finding, error) {
 	if credentials.Password == nil {
-		return found{}, nil
+		return finding{}, nil
 	}
 	if !a.known {
-		return found{reason: roster.FailedUnknown}, c.checkNobody(ctx, *credentials.Password)
+		return finding{reason: roster.FailedUnknown}, c.checkNobody(ctx, *credentials.Password)
 	}
 	b := a.nominee.Base()
 	err := c.Self.CheckPassword(ctx, b.ID, *credentials.Password)
 	switch {
 	case b.Deleted() && (err == nil || errors.Is(err, roster.ErrInvalidPassword)):
-		return found{reason: roster.FailedDeleted}, nil
+		return finding{reason: roster.FailedDeleted}, nil
 	case errors.Is(err, errClosed):
-		return found{reason: roster.FailedClosed}, nil
+		return finding{reason: roster.FailedClosed}, nil
 	case errors.Is(err, errNoPassword):
-		return found{reason: roster.FailedNoPassword}, nil
+		return finding{reason: roster.FailedNoPassword}, nil
 	case errors.Is(err, roster.ErrInvalidPassword):
-		return found{reason: roster.FailedPassword}, nil
+		return finding{reason: roster.FailedPassword}, nil
 	case err != nil:
-		return found{}, err
+		return finding{}, err
 	case c.hidesUnproven(b):
-		return found{reason: roster.FailedNotVerified}, nil
+		return finding{reason: roster.FailedNotVerified}, nil
 	}
 	a.via, a.amr = roster.ViaPassword, []string{"pwd"}
-	return found{id: new(b.ID)}, nil
+	return finding{id: new(b.ID)}, nil
 }
 
 // judgeCode is the back end of one-time codes.
-func (c *Core[U]) judgeCode(ctx context.Context, a *attempt[U], credentials roster.Credentials) (found, error) {
+func (c *Core[U]) judgeCode(ctx context.Context, a *attempt[U], credentials roster.Credentials) (finding, error) {
 	if credentials.Code == nil {
-		return found{}, nil
+		return finding{}, nil
 	}
-	failed := found{reason: roster.FailedUnknown}
+	failed := finding{reason: roster.FailedUnknown}
 	var id *roster.ID
 	if a.known {
 		id, failed.reason = new(a.nominee.Base().ID), roster.FailedCode
@@ -93,33 +93,33 @@ func (c *Core[U]) judgeCode(ctx context.Context, a *attempt[U], credentials rost
 	case errors.Is(err, roster.ErrInvalidCode):
 		return failed, nil
 	case err != nil:
-		return found{}, err
+		return finding{}, err
 	}
 	a.via, a.amr = roster.ViaCode, []string{"otp"}
-	return found{id: id}, nil
+	return finding{id: id}, nil
 }
 
 // judgeByProgram asks a back end of the program's own. What keeps it from judging ends the log-in: the next one must not
 // let in whom it might have vetoed.
-func (c *Core[U]) judgeByProgram(ctx context.Context, a *attempt[U], b roster.Backend, credentials roster.Credentials) (found, error) {
+func (c *Core[U]) judgeByProgram(ctx context.Context, a *attempt[U], b roster.Backend, credentials roster.Credentials) (finding, error) {
 	j, err := callBackend(ctx, b, credentials)
 	if err == nil && j.Vetoed() {
-		return found{reason: roster.FailedVetoed}, nil
+		return finding{reason: roster.FailedVetoed}, nil
 	}
 	id, amr, accepted := j.Accepted()
 	if err == nil && !accepted {
-		return found{}, nil
+		return finding{}, nil
 	}
 	if err == nil {
 		if _, err = c.load(ctx, id); errors.Is(err, roster.ErrNotFound) {
-			return found{}, nil
+			return finding{}, nil
 		}
 	}
 	switch {
 	case ctx.Err() != nil:
-		return found{}, ctx.Err()
+		return finding{}, ctx.Err()
 	case err != nil:
-		return found{}, roster.ErrUnavailable.WithRetryAfter(time.Second).WithCause(fmt.Errorf("back end %T: %w", b, err))
+		return finding{}, roster.ErrUnavailable.WithRetryAfter(time.Second).WithCause(fmt.Errorf("back end %T: %w", b, err))
 	}
 	a.via, a.amr = roster.ViaPassword, amr
 	if credentials.Code != nil {
@@ -130,7 +130,7 @@ func (c *Core[U]) judgeByProgram(ctx context.Context, a *attempt[U], b roster.Ba
 	} else if len(amr) == 0 {
 		a.amr = []string{"pwd"}
 	}
-	return found{id: &id}, nil
+	return finding{id: &id}, nil
 }
 
 func callBackend(ctx context.Context, b roster.Backend, credentials roster.Credentials) (j roster.Judgement, err error) {

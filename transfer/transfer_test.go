@@ -72,8 +72,11 @@ func TestLinesOfJSON(t *testing.T) {
 	if text := strings.TrimSuffix(file.String(), "\n"); strings.ContainsAny(text, "\n\u2028\u009b\u202e\x1b") || !strings.Contains(text, `"password_hash":null}`) {
 		t.Errorf("%q", text)
 	}
-	for line := range transfer.Lines(strings.NewReader(file.String()), transfer.NDJSON) {
+	for line, err := range transfer.Lines(strings.NewReader(file.String()), transfer.NDJSON) {
 		var got struct{ Nick string }
+		if err != nil {
+			t.Fatal(err)
+		}
 		if err := json.Unmarshal(line.Document, &got); err != nil || got.Nick != nick {
 			t.Errorf("%q, %v", got.Nick, err)
 		}

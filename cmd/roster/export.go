@@ -57,7 +57,7 @@ func (c exportCommand) create(t terminal) (w io.Writer, finish func(error) error
 	if c.File == "-" {
 		return t.out, func(err error) error { return err }, nil
 	}
-	f, err := os.OpenFile(c.File, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600) //nolint:gosec // the operator names it
+	f, err := os.OpenFile(c.File, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, nil, err
 	}
