@@ -84,7 +84,7 @@ func (b *bench) timing(ctx context.Context) error {
 		took := map[bool][]float64{}
 		next := map[bool]int{}
 		for len(took[true]) < b.each || len(took[false]) < b.each {
-			known := rand.IntN(2) == 0 //nolint:gosec // a coin, no secret
+			known := rand.IntN(2) == 0
 			if len(took[known]) >= b.each {
 				known = !known
 			}

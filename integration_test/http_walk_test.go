@@ -36,7 +36,7 @@ func TestHTTPDeclared(t *testing.T) {
 	// Who adds an endpoint for anybody adds it here too.
 	slices.Sort(open[routes.AuthNone])
 	same(t, []string{
-		"confirm_resend", "contact_change_cancel", "email_change_confirm", "email_confirm", "jwks", "login", "logout", "openapi",
+		"codes_check", "codes_find", "codes_send", "confirm_resend", "contact_change_cancel", "email_change_confirm", "email_confirm", "jwks", "login", "logout", "openapi",
 		"password_first", "password_forgot", "password_reset", "register", "token_verify", "username_check",
 	}, open[routes.AuthNone])
 }

@@ -80,6 +80,6 @@ func (d *dice) address() string {
 
 // number makes up a phone number, of which the mask shows its length and the last two digits.
 func (d *dice) number() string {
-	lasts := string(rune('0'+d.below(10))) + string(rune('0'+d.below(10)))
+	lasts := decimal[d.below(10):][:1] + decimal[d.below(10):][:1]
 	return d.pick("+120255501 +120255501 +4479460000 +491512345600") + lasts
 }
