@@ -27,7 +27,7 @@ func readOptions(args []string) (options, error) {
 	quick := flags.Bool("quick", false, "short measurements and few users, for a first look")
 	flags.BoolVar(&o.serve, "serve", false, "measure nothing: start the servers and wait, for profiles and EXPLAIN")
 	flags.BoolVar(&o.timing, "timing", false, "measure whether answers take as long for accounts that are not there")
-	flags.IntVar(&o.each, "each", 2000, "with -timing: answers for known and for unknown accounts, of each request")
+	flags.IntVar(&o.each, "each", 1000, "with -timing: answers of each kind, of each request")
 	flags.IntVar(&o.users, "users", 0, "most users in a database; 0: 1,000,000, with -quick 20,000")
 	flags.IntVar(&o.rounds, "rounds", 3, "how often each measurement is made")
 	flags.DurationVar(&o.time, "time", 0, "of one measurement; 0: 2s, with -quick 250ms; with password hashes twice that")
@@ -48,8 +48,8 @@ func readOptions(args []string) (options, error) {
 	if o.users < fewUsers || o.rounds < 1 {
 		return o, fmt.Errorf("want at least %d users and 1 round", fewUsers)
 	}
-	if o.each < 1 || o.each > fewUsers/4 {
-		return o, fmt.Errorf("-each: want 1 to %d", fewUsers/4)
+	if o.each < 1 || o.each > fewUsers/5 {
+		return o, fmt.Errorf("-each: want 1 to %d", fewUsers/5)
 	}
 	for text := range strings.SplitSeq(*rows, ",") {
 		if text = strings.TrimSpace(text); text == "" {

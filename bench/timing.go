@@ -51,7 +51,7 @@ func timedPairs() []pair {
 	}
 }
 
-// timing measures whether the time of an answer tells if there is an account. Known and unknown take turns by chance.
+// timing measures whether the time of an answer tells if there is an account.
 func (b *bench) timing(ctx context.Context) error {
 	database, err := b.fill(ctx, fewUsers)
 	if err != nil {
@@ -76,40 +76,59 @@ func (b *bench) timing(ctx context.Context) error {
 		return err
 	}
 	defer conn.close()
-	fmt.Printf("%d answers for known and as many for unknown accounts. Load average: %s.\n\n", b.each, loadAverage())
-	fmt.Println("| request | known, ms | unknown, ms | AUC | p |")
-	fmt.Println("| --- | ---: | ---: | ---: | ---: |")
-	const warmUp = 20
+	fmt.Printf("%d answers of each. Load average: %s.\n\n", b.each, loadAverage())
+	fmt.Println("| request | known, ms | unknown, ms | AUC | p | AUC of known against known |")
+	fmt.Println("| --- | ---: | ---: | ---: | ---: | ---: |")
 	for _, x := range timedPairs() {
-		took := map[bool][]float64{}
-		next := map[bool]int{}
-		for len(took[true]) < b.each || len(took[false]) < b.each {
-			known := rand.IntN(2) == 0
-			if len(took[known]) >= b.each {
-				known = !known
-			}
-			request := x.unknown
-			if known {
-				request = x.known
-			}
-			next[known]++
-			text := request(x.from + next[known])
-			begin := time.Now()
-			status, body, err := conn.send(text)
-			if err != nil {
-				return err
-			}
-			if status != x.status {
-				return fmt.Errorf("%s: status %d, want %d: %s", x.name, status, x.status, body)
-			}
-			if next[known] > warmUp {
-				took[known] = append(took[known], milliseconds(time.Since(begin)))
-			}
+		took, err := b.timePair(conn, x)
+		if err != nil {
+			return err
 		}
-		auc, p := mannWhitney(took[true], took[false])
-		fmt.Printf("| %s | %.2f | %.2f | %.3f | %.2g |\n", x.name, median(took[true]), median(took[false]), auc, p)
+		auc, p := mannWhitney(took[known], took[unknown])
+		control, _ := mannWhitney(took[known], took[alsoKnown])
+		fmt.Printf("| %s | %.2f | %.2f | %s | %.2g | %s |\n", x.name, median(took[known]), median(took[unknown]),
+			judged(fmt.Sprintf("%.3f", auc), math.Abs(auc-0.5) > 0.1), p, judged(fmt.Sprintf("%.3f", control), math.Abs(control-0.5) > 0.05))
 	}
 	return nil
+}
+
+// The accounts that a request is about: some that are there, others that are there, and some that are not.
+const (
+	known = iota
+	alsoKnown
+	unknown
+)
+
+const warmUp = 20
+
+// timePair measures how long answers take, for each kind of account, which take turns by chance.
+func (b *bench) timePair(conn *client, x pair) (took [3][]float64, err error) {
+	turns := slices.Repeat([]int{known, alsoKnown, unknown}, b.each+warmUp)
+	rand.Shuffle(len(turns), func(i, j int) { turns[i], turns[j] = turns[j], turns[i] })
+	var sent [3]int
+	for _, kind := range turns {
+		sent[kind]++
+		n, request := x.from+sent[kind], x.known
+		switch kind {
+		case alsoKnown:
+			n += b.each + warmUp
+		case unknown:
+			request = x.unknown
+		}
+		text := request(n)
+		begin := time.Now()
+		status, body, err := conn.send(text)
+		if err != nil {
+			return took, err
+		}
+		if status != x.status {
+			return took, fmt.Errorf("%s: status %d, want %d: %s", x.name, status, x.status, body)
+		}
+		if sent[kind] > warmUp {
+			took[kind] = append(took[kind], milliseconds(time.Since(begin)))
+		}
+	}
+	return took, nil
 }
 
 // mannWhitney returns how likely a value of a is above one of b, 0.5 when neither tells anything, and the chance that values

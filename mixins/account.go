@@ -192,6 +192,9 @@ func (m Account[U]) Login(ctx context.Context, credentials roster.Credentials) (
 	if err != nil {
 		return roster.Login[U]{}, err
 	}
+	if credentials.Code != nil {
+		defer c.quietly(ctx)()
+	}
 	ip, login := roster.ActorFrom(ctx).IP, loginOf(credentials)
 	ctx, a := withAttempt[U](ctx, login) // what Authenticate finds out holds to the end of the log-in
 	u, err := c.Self.Authenticate(ctx, credentials)

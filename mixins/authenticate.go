@@ -22,6 +22,7 @@ func (m Account[U]) Authenticate(ctx context.Context, credentials roster.Credent
 	ip, login := roster.ActorFrom(ctx).IP, loginOf(credentials)
 	ctx, a := withAttempt[U](ctx, login)
 	if credentials.Code != nil {
+		defer c.quietly(ctx)()
 		if a.code, err = c.aimedAt(ctx, c.codePlace(credentials).key); err != nil {
 			return none, err
 		}

@@ -312,6 +312,7 @@ func (m Confirm[U]) ResendEmailConfirmation(ctx context.Context, address string)
 		}
 		return faults.Err()
 	}
+	defer c.quietly(ctx)()
 	return c.askQuietly(ctx, asked[U]{
 		kind: "confirm_email", typed: wanted.Canonical, within: c.withinMails,
 		find: func(ctx context.Context) (U, error) { return c.Self.GetByEmail(ctx, address) },

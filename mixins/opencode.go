@@ -16,6 +16,7 @@ func (m OneTime[U]) FindContacts(ctx context.Context, login string) ([]roster.Ma
 	if err != nil {
 		return nil, err
 	}
+	defer c.quietly(ctx)()
 	u, err := c.lookUp(ctx, "", login)
 	switch {
 	case errors.Is(err, roster.ErrNotFound):
@@ -62,6 +63,7 @@ func (m OneTime[U]) SendCode(ctx context.Context, ref roster.ContactRef, purpose
 	if err != nil {
 		return err
 	}
+	defer c.quietly(ctx)()
 	if err := c.noteAsked(ctx, p.key); err != nil {
 		return err
 	}
@@ -151,6 +153,7 @@ func (m OneTime[U]) CheckCode(
 	if err != nil {
 		return none, err
 	}
+	defer c.quietly(ctx)()
 	if tidyCode(code) == "" {
 		return none, roster.FieldErrors{{Field: "code", Code: roster.Required}}.Err()
 	}

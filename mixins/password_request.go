@@ -140,6 +140,7 @@ func (m Password[U]) RequestPasswordReset(ctx context.Context, login string) err
 		}
 		return c.send(ctx, u, w)
 	}
+	defer c.quietly(ctx)()
 	return c.askQuietly(ctx, asked[U]{kind: resetQuota, typed: typed, within: c.withinMails, find: find, send: send})
 }
 

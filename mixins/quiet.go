@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"time"
 
 	"github.com/roster-go/roster"
 )
@@ -78,6 +79,23 @@ func (c *Core[U]) askQuietly(ctx context.Context, a asked[U]) error {
 	// A veto, or a fault of a hook: to tell it would be to tell that there is an account.
 	c.Logger.ErrorContext(ctx, "what was asked for was not sent", slog.String("kind", a.kind), slog.Any("error", err))
 	return nil
+}
+
+// quietly returns a function that waits until an answer may go that is to tell nobody whether there is an account. Within a
+// transaction of the program's it does not: the answer is not the operation's then.
+func (c *Core[U]) quietly(ctx context.Context) (answer func()) {
+	least := c.Settings.Protection.QuietTime
+	if least <= 0 || nested(ctx) || c.Store.InTransaction(ctx) {
+		return func() {}
+	}
+	timer := time.NewTimer(least)
+	return func() {
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+		}
+	}
 }
 
 // within takes from a quota, and reports whether it was within.

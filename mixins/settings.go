@@ -211,6 +211,10 @@ type ProtectionConfig struct {
 	Exports LaneConfig
 	// UsernameChecks lets an address ask 30 times in 60 s whether a username is free.
 	UsernameChecks LaneConfig
+	// QuietTime is the least time of an answer to somebody who is not logged in and asks for a code, a link or contacts, or
+	// tries a code: what more there is to do for an account that is there does not show in it. 0 means 25 ms, a negative
+	// value none.
+	QuietTime time.Duration
 	// TrustedSources are networks (CIDR) whose addresses are not counted by Source.
 	TrustedSources []string
 }
@@ -352,6 +356,7 @@ func (s Settings) WithDefaults() Settings {
 	p.Device.fill(10, 15*time.Minute)
 	p.DeviceRate.fill(30, time.Minute)
 	fill(&p.FirstWait, time.Second)
+	fill(&p.QuietTime, 25*time.Millisecond)
 	fill(&p.MaxWait, 15*time.Minute)
 	p.CaptchaAfter = cmp.Or(p.CaptchaAfter, 3)
 	p.CloseAfter = cmp.Or(p.CloseAfter, 100)

@@ -33,6 +33,7 @@ func Config(t testing.TB, db *sqlx.DB) (usersrepo.Config, *Kit) {
 		Secrets: []secrets.Secret{{ID: "test", Key: key}}, Now: kit.Clock.Now, Logger: Logger(t),
 	}
 	cfg.Password.Hasher = Hasher{}
+	cfg.Protection.QuietTime = -1
 	cfg.Notify.Mail, cfg.Notify.SMS = kit.Mailbox, kit.Mailbox
 	return cfg, kit
 }

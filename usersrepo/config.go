@@ -234,6 +234,7 @@ func (c Config) check() error {
 	}
 	p := s.Protection
 	between("Protection.FirstWait", p.FirstWait, time.Millisecond, p.MaxWait)
+	fault(p.QuietTime > 5*time.Second, "Protection.QuietTime is %s: want at most 5s", p.QuietTime)
 	between("Protection.MaxWait", p.MaxWait, time.Second, 24*time.Hour)
 	between("Protection.DeviceTTL", p.DeviceTTL, time.Minute, 10*365*24*time.Hour)
 	fault(p.DevicesPerUser < 1, "Protection.DevicesPerUser is %d: want 1 or more, or Device.Off", p.DevicesPerUser)

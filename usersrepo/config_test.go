@@ -110,7 +110,9 @@ func TestConfig(t *testing.T) {
 				EmailAlphabet: "abba-", EmailDigits: 6, Off: []roster.CodeKind{{Channel: "fax", Purpose: roster.CodeLogin}, {Channel: "email", Purpose: "change"}},
 			}
 			c.Account.Backends = []roster.Backend{nil}
+			c.Protection.QuietTime = 6 * time.Second
 		}, []string{
+			"Protection.QuietTime",
 			"OneTime.EmailAlphabet: want different", "make less than a million", `"login" by "fax"`, `"change" by "email"`,
 			"Account.Backends: number 1 is nil",
 		}},

@@ -286,39 +286,87 @@ import (
 	}
 }
 
-// The session of the README works as it is printed there.
+// The sessions of the README and of the page on accounts work as they are printed there.
 func TestReadme(t *testing.T) {
-	text, err := os.ReadFile("../../README.md")
+	for file, wants := range map[string][]string{
+		"README.md": {
+			`"display_name":"Ann of Green Gables"`, `"email_verified":true`, `"username":"anne"`, `"plan":"pro"`, `"deleted":null`,
+			`"reason":"spam"`, `"message":"We moved`,
+		},
+		"docs/accounts.md": {`"verified":true`, `"fresh_until":`, `"unarchiving":true`, `"status":"accepted"`},
+	} {
+		t.Run(file, func(t *testing.T) {
+			dir := t.TempDir()
+			address, printed := serve(t, "--dev", "--database=sqlite:"+filepath.Join(dir, "roster.db"))
+			password := regexp.MustCompile(`password: +(\S+)`).FindStringSubmatch(printed())
+			if password == nil {
+				t.Fatalf("no password was printed: %q", printed())
+			}
+			script := strings.ReplaceAll(strings.Join(blocks(t, file, "sh"), "\n"), "localhost:8080", address)
+			script = regexp.MustCompile(`ADMIN_PASSWORD=.*`).ReplaceAllString(script, "ADMIN_PASSWORD="+password[1])
+			shell := exec.CommandContext(t.Context(), "bash", "-c", "set -eu\n"+script)
+			shell.Dir = dir
+			got, err := shell.CombinedOutput()
+			if err != nil {
+				t.Fatalf("%v:\n%s", err, got)
+			}
+			for _, want := range wants {
+				if !strings.Contains(string(got), want) {
+					t.Errorf("%s is not in the output:\n%s", want, got)
+				}
+			}
+		})
+	}
+}
+
+// blocks are the code of a language in a document.
+func blocks(t *testing.T, file, language string) (list []string) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("../..", file))
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, rest, _ := strings.Cut(string(text), "```sh\n")
-	script, _, ok := strings.Cut(rest, "```")
-	if !ok {
-		t.Fatal("the README has no session")
+	for _, part := range strings.Split(string(text), "```"+language+"\n")[1:] {
+		code, _, _ := strings.Cut(part, "```")
+		list = append(list, code)
 	}
-	dir := t.TempDir()
-	address, printed := serve(t, "--dev", "--database=sqlite:"+filepath.Join(dir, "roster.db"))
-	password := regexp.MustCompile(`password: +(\S+)`).FindStringSubmatch(printed())
-	if password == nil {
-		t.Fatalf("no password was printed: %q", printed())
+	return list
+}
+
+// What the page on accounts prints in Go compiles.
+func TestAccountsInGo(t *testing.T) {
+	program := `package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/roster-go/roster"
+	"github.com/roster-go/roster/usersrepo"
+)
+
+var (
+	ctx      context.Context
+	id       roster.ID
+	cfg      usersrepo.Config
+	accounts *usersrepo.UsersRepo[*roster.User]
+	_        = []any{bytes.Equal, errors.Is, fmt.Println}
+)
+
+func bind(string, string) bool { return false }
+func main()                    {}
+`
+	for i, code := range blocks(t, "docs/accounts.md", "go") {
+		program += fmt.Sprintf("\nfunc snippet%d() error {\n%s\nreturn nil\n}\n", i, code)
 	}
-	script = strings.ReplaceAll(script, "localhost:8080", address)
-	script = regexp.MustCompile(`ADMIN_PASSWORD=.*`).ReplaceAllString(script, "ADMIN_PASSWORD="+password[1])
-	script = "set -eu\n" + script
-	shell := exec.CommandContext(t.Context(), "bash", "-c", script)
-	shell.Dir = dir
-	got, err := shell.CombinedOutput()
-	if err != nil {
-		t.Fatalf("%v:\n%s", err, got)
+	file := filepath.Join(t.TempDir(), "main.go")
+	if err := os.WriteFile(file, []byte(program), 0o600); err != nil {
+		t.Fatal(err)
 	}
-	for _, want := range []string{
-		`"display_name":"Ann of Green Gables"`, `"email_verified":true`, `"username":"anne"`, `"plan":"pro"`, `"deleted":null`,
-		`"reason":"spam"`, `"message":"We moved`,
-	} {
-		if !strings.Contains(string(got), want) {
-			t.Errorf("%s is not in the output:\n%s", want, got)
-		}
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", os.DevNull, file).CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
 	}
 }
 
