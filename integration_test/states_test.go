@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -33,6 +34,16 @@ func (w *world) states(t *testing.T) []state {
 	blackout := func(roster.ID) error { _, err := w.SetBlackout(ctx, roster.Blackout{}); return err }
 	ban := func(id roster.ID) error { _, err := w.Ban(ctx, id, roster.Ban{}); return err }
 	archive := func(id roster.ID) error { _, err := w.ArchiveUser(ctx, id, ""); return err }
+	// leave lets them do it, by their password if they have one.
+	leave := func(do func(context.Context, roster.ID, roster.Secret) error) func(roster.ID) error {
+		return func(id roster.ID) error {
+			err := do(ctx, id, passphrase)
+			if errors.Is(err, roster.ErrInvalidPassword) {
+				err = do(ctx, id, "")
+			}
+			return err
+		}
+	}
 	remove := func(mode roster.DeleteMode) func(roster.ID) error {
 		return func(id roster.ID) error { return w.Delete(ctx, id, mode) }
 	}
@@ -55,11 +66,17 @@ func (w *world) states(t *testing.T) []state {
 	ended := map[string]roster.Code{"refresh": "session_revoked", "access": "session_revoked"}
 	kicked := maps.Clone(ended)
 	kicked["step-up"] = "session_revoked"
+	aside := maps.Clone(kicked)
+	aside["administrator"] = "forbidden"
 	return []state{
 		{"active", func(roster.ID) error { return nil }, nil},
 		{"banned", ban, out("banned")},
 		{"archived by an administrator", archive, out("archived")},
+		{archivedByThemselves, leave(w.Archive), aside},
+		{"archived by themselves and banned", func(id roster.ID) error { return errors.Join(leave(w.Archive)(id), ban(id)) }, out("banned")},
+		{"archived by themselves and by an administrator", func(id roster.ID) error { return errors.Join(leave(w.Archive)(id), archive(id)) }, out("archived")},
 		{"banned and archived", func(id roster.ID) error { return errors.Join(ban(id), archive(id)) }, out("banned")},
+		{"closed by themselves", leave(w.Close), gone},
 		{"deactivated", remove(roster.Deactivate), gone},
 		{"anonymised", remove(roster.Anonymise), gone},
 		{"removed", remove(roster.Remove), without},
@@ -193,7 +210,12 @@ func (w *world) ways(t *testing.T) []way {
 	}
 }
 
-// MGMT-1, MGMT-2, MGMT-3, MGMT-10, SEC-33, case 24: each state on each path, and nothing that is tried lifts a state.
+// archivedByThemselves is the one state that logging in ends, by whichever of logIns.
+const archivedByThemselves = "archived by themselves"
+
+var logIns = []string{"password", "e-mail code", "SMS code", "social", "app-issued"}
+
+// ACCT-22, ACCT-31, ACCT-40, ACCT-41, MGMT-1, MGMT-2, MGMT-3, MGMT-10, MGMT-22, SEC-33, case 24: each state on each path, and nothing that is tried lifts a state.
 func TestSEC_33_StatePath(t *testing.T) {
 	inEach(t, func(t *testing.T, w *world) {
 		n := 0
@@ -211,6 +233,9 @@ func TestSEC_33_StatePath(t *testing.T) {
 					same(t, s.refusals[x.name], codeOf(try()))
 					if s.refusals[x.name] != "" && try() == nil {
 						t.Error("passes the second time")
+					}
+					if s.name == archivedByThemselves {
+						same(t, slices.Contains(logIns, x.name), w.read(t, u.ID).ArchivedAt == nil)
 					}
 				})
 			}

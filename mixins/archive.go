@@ -84,7 +84,11 @@ func (c *Core[U]) archive(ctx context.Context, u U, by roster.ArchivedBy, reason
 	b.ArchivedAt, b.ArchivedBy, b.UpdatedAt = &now, &by, now
 	b.Epoch++
 	b.Version++
-	if err := c.shutOff(ctx, b.ID, roster.RevokedByArchive); err != nil {
+	end := c.shutOff
+	if by == roster.ArchivedBySelf { // who may come back, also by what was sent to them before
+		end = c.signOff
+	}
+	if err := end(ctx, b.ID, roster.RevokedByArchive); err != nil {
 		return err
 	}
 	err := c.writeState(ctx, b, store.Assignment{Column: "archived_at", Value: now}, store.Assignment{Column: "archived_by", Value: by})
