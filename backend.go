@@ -30,7 +30,7 @@ type Judgement struct {
 	amr      []string
 }
 
-// Accept says that the credentials are those of a user. The state of the account is judged after it: a banned user does
+// Accept says that the credentials are those of a user; of one who is not there it is Pass, and logged. The state of the account is judged after it: a banned user does
 // not get in. amr tells how they were judged (RFC 8176); none means "pwd" for a password and "otp" for a code.
 func Accept(id ID, amr ...string) Judgement { return Judgement{accepted: true, id: id, amr: amr} }
 

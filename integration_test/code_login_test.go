@@ -395,3 +395,21 @@ func TestACCT_19_Backends(t *testing.T) {
 		refused(t, err, roster.ErrInvalidCredentials)
 	})
 }
+
+// OTP-21, OTP-22: what a stranger tries in a transaction of the program's counts though it is rolled back.
+func TestOTP_22_RolledBack(t *testing.T) {
+	inEach(t, func(t *testing.T, w *world) {
+		w.proven(t, person("anna", "anna@example.com", ""))
+		same(t, nil, w.SendCode(t.Context(), byLogin("anna"), roster.CodeReset))
+		code := w.code(t, "anna@example.com")
+		for i := range 5 {
+			_ = w.InTx(from(t.Context(), fmt.Sprintf("192.0.2.%d", i)), func(ctx context.Context) error {
+				_, err := w.CheckCode(ctx, byLogin("anna"), roster.CodeReset, other(code))
+				refused(t, err, roster.ErrInvalidCode)
+				return err
+			})
+		}
+		_, err := w.CheckCode(from(t.Context(), "192.0.2.99"), byLogin("anna"), roster.CodeReset, code)
+		refused(t, err, roster.ErrInvalidCode)
+	})
+}

@@ -88,7 +88,7 @@ func TestHTTPRoundTrip(t *testing.T) {
 			if len(ids) != 111 || !slices.IsSorted(ids) {
 				t.Errorf("%d users, sorted: %t", len(ids), slices.IsSorted(ids))
 			}
-			same(t, 1, s.rows(t, `roster_audit WHERE action = 'user.export' AND changes = '{"q":"user1"}' AND reason = 'asked'`))
+			same(t, 1, s.rows(t, `roster_audit WHERE action = 'users.export' AND changes = '{"q":"user1"}' AND reason = 'asked'`))
 			s.do(t, "GET /admin/export?sort=id&limit=1&format=xml", nil, root.token()).fails(t, 422, "validation_failed", "format:invalid", "limit:invalid", "sort:invalid")
 			s.do(t, "POST /admin/export", fields{"cursor": "x", "hashes": 1}, root.token()).fails(t, 422, "validation_failed", "cursor:invalid", "hashes:wrong_type")
 			s.do(t, "GET /admin/export?colour=red", nil, root.token()).fails(t, 422, "validation_failed", "colour:unknown_field")
@@ -108,7 +108,7 @@ func TestHTTPExportSecrets(t *testing.T) {
 				t.Errorf("the export has %q", secret)
 			}
 		}
-		same(t, 2, s.rows(t, "roster_audit WHERE action = 'user.export' AND result = 'refused'"))
+		same(t, 2, s.rows(t, "roster_audit WHERE action = 'users.export' AND result = 'refused'"))
 		s.do(t, "GET /admin/export", nil, s.administrator(t, "reader", "users:read").token()).fails(t, 403, "forbidden")
 	})
 	t.Run("and where they may be exported", func(t *testing.T) {

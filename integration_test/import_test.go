@@ -302,7 +302,7 @@ func TestImportBrokenOff(t *testing.T) {
 		if !errors.Is(err, broken) || r.Created != 2 || r.FailedTotal != 1 {
 			t.Errorf("broken off: %+v, %v", r, err)
 		}
-		same(t, 1, w.rows(t, "roster_audit WHERE action = 'user.import' AND result = 'failed'"))
+		same(t, 1, w.rows(t, "roster_audit WHERE action = 'users.import' AND result = 'failed'"))
 		counts, _ := w.importing(t, t.Context(), roster.ImportOptions{}, mixed...)
 		same(t, [5]int{1, 0, 2, 0, 2}, counts)
 		ctx, cancel := context.WithCancel(t.Context())

@@ -61,3 +61,19 @@ func TestOTP_35_StepUp(t *testing.T) {
 		})
 	}, func(cfg *usersrepo.Config) { cfg.Protection.CodePause.Off = true })
 }
+
+// OTP-32: codes to step up are within the quotas of codes, also when they are asked for as strangers ask for others.
+func TestOTP_32_StepUp(t *testing.T) {
+	inEach(t, func(t *testing.T, w *world) {
+		u := w.proven(t, person("anna", "anna@example.com", ""))
+		mine := w.within(t, w.issue(t, u.ID))
+		same(t, nil, w.SendCode(mine, roster.ContactRef{}, roster.CodeStepUp))
+		refused(t, w.SendCode(mine, roster.ContactRef{}, roster.CodeStepUp), roster.ErrQuotaExhausted)
+		for range 4 {
+			w.Clock.Advance(30 * time.Second)
+			same(t, nil, w.SendCode(mine, roster.ContactRef{}, roster.CodeStepUp))
+		}
+		w.Clock.Advance(30 * time.Second)
+		refused(t, w.SendCode(mine, roster.ContactRef{}, roster.CodeStepUp), roster.ErrQuotaExhausted)
+	})
+}

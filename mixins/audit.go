@@ -70,7 +70,7 @@ var actions = map[string]string{
 	"ExtendOTP": "otp.extend", "DeactivateOTP": "otp.deactivate",
 	"IssueTokens": "session.issue", "Logout": "logout",
 	"Deliver": "message.deliver", "GetBacklog": "message.read", "Clean": "repo.clean", "Reindex": "repo.reindex",
-	"ExportUsers": "user.export", "ImportUsers": "user.import",
+	"ExportUsers": "users.export", "ImportUsers": "users.import",
 }
 
 // actionOf names what the operation of ctx, or the one that called it, is about.

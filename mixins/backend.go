@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"runtime/debug"
 	"time"
 
@@ -112,6 +113,7 @@ func (c *Core[U]) judgeByProgram(ctx context.Context, a *attempt[U], b roster.Ba
 	}
 	if err == nil {
 		if _, err = c.load(ctx, id); errors.Is(err, roster.ErrNotFound) {
+			c.Logger.WarnContext(ctx, "a back end accepted a user who is not there", slog.String("backend", fmt.Sprintf("%T", b)), slog.Any("user_id", id))
 			return finding{}, nil
 		}
 	}

@@ -78,6 +78,12 @@ func (c *Core[U]) takeOpenTry(ctx context.Context, link store.Link) error {
 		return err
 	}
 	ok, err := c.Store.TryCode(ctx, link.Hash, codeTries, c.now())
+	// What runs in another's transaction is counted again when that is rolled back.
+	c.Store.OnRollback(ctx, func(ctx context.Context) {
+		if _, err := c.Store.TryCode(ctx, link.Hash, codeTries, c.now()); err != nil {
+			c.Logger.WarnContext(ctx, "a try of a code was not counted", slog.Any("error", err))
+		}
+	})
 	switch {
 	case err != nil:
 		return err

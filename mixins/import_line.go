@@ -64,6 +64,11 @@ func (x *importer[U]) read(raw roster.ImportLine) *line[U] {
 		}
 		delete(l.members, name)
 	}
+	for _, name := range []string{"username", "email", "phone"} {
+		if string(l.members[name]) == `""` { // so other programs write that there is none
+			l.members[name] = json.RawMessage("null")
+		}
+	}
 	for name, value := range l.members {
 		if f, ok := x.core.Plan.byName[name]; ok && f.Custom && !f.WritableBy(roster.WriterAdmin) {
 			l.fixed[name] = value

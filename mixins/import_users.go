@@ -91,7 +91,7 @@ func (x *importer[U]) run(ctx context.Context, lines iter.Seq2[roster.ImportLine
 			return errors.Join(x.importBatch(ctx, batch), err)
 		}
 		x.report.Lines++
-		batch, size = append(batch, x.read(raw)), size+len(raw.Document)
+		batch, size = append(batch, x.read(raw)), size+sizeOf(raw)
 		if !x.together() || len(batch) == importBatch || size > importBatchBytes {
 			if err := x.importBatch(ctx, batch); err != nil {
 				return err
@@ -242,4 +242,15 @@ func (x *importer[U]) rights(ctx context.Context) (store.Rights, error) {
 		return rights, errors.Join(err, errNoImport)
 	}
 	return rights, nil
+}
+
+// sizeOf is about what a line takes in memory.
+func sizeOf(raw roster.ImportLine) int {
+	n := len(raw.Document)
+	for _, cell := range raw.Cells {
+		if cell != nil {
+			n += len(*cell)
+		}
+	}
+	return n
 }

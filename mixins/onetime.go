@@ -163,7 +163,7 @@ func (c *Core[U]) sendOwnCode(ctx context.Context, id roster.ID, k contact, purp
 		if err := c.codeDue(u, k, purpose); err != nil {
 			return err
 		}
-		if !calledBy(ctx, "SendCode") { // which has taken from the quotas, quietly
+		if !calledBy(ctx, "SendCode") || purpose == roster.CodeStepUp { // for strangers it has taken from the quotas, quietly
 			if err := c.takeCode(ctx, id, text(k.canonical(c.canonical(u)))); err != nil {
 				return err
 			}

@@ -64,12 +64,14 @@ func (m OneTime[U]) SendCode(ctx context.Context, ref roster.ContactRef, purpose
 		return err
 	}
 	defer c.quietly(ctx)()
-	if err := c.noteAsked(ctx, p.key); err != nil {
-		return err
-	}
 	return c.askQuietly(ctx, asked[U]{
 		kind: "code", typed: p.key, within: c.withinCodes,
-		find: func(ctx context.Context) (U, error) { return c.at(ctx, p) },
+		find: func(ctx context.Context) (U, error) {
+			if err := c.noteAsked(ctx, p.key); err != nil {
+				return *new(U), err
+			}
+			return c.at(ctx, p)
+		},
 		target: func(u U) string {
 			k, _ := c.contactAt(u.Base(), p)
 			return text(k.canonical(c.canonical(u)))

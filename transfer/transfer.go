@@ -35,17 +35,17 @@ func Export(ctx context.Context, w io.Writer, format Format, repo Exporter, quer
 	if format == CSV {
 		write = writeCells
 	}
-	begin := func() error {
+	begin := func(columns []string) error {
 		if begun {
 			return nil
 		}
 		begun = true
-		_, err := io.WriteString(w, csvtext.Row(csvtext.Texts(roster.ExportColumns(repo.Fields(), options))))
+		_, err := io.WriteString(w, csvtext.Row(csvtext.Texts(columns)))
 		return err
 	}
 	for row, err := range repo.ExportUsers(ctx, query, options) {
 		if err == nil {
-			err = begin()
+			err = begin(row.Columns)
 		}
 		if err == nil {
 			err = write(w, row)
@@ -54,7 +54,7 @@ func Export(ctx context.Context, w io.Writer, format Format, repo Exporter, quer
 			return err
 		}
 	}
-	return begin()
+	return begin(roster.ExportColumns(repo.Fields(), options))
 }
 
 // writeObject writes a line in which nothing breaks a line or speaks to a terminal.
