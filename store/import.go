@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/roster-go/roster"
@@ -15,31 +17,44 @@ type Wanted struct {
 
 // FindUsers scans the columns of all users who have one of these, each into what dest returns.
 func (s *Store) FindUsers(ctx context.Context, want Wanted, dest func() []any) error {
+	ids := make([]string, len(want.IDs))
+	for i, id := range want.IDs {
+		ids[i] = id.String()
+	}
 	var args []any
 	var conditions []string
-	by := func(key UserKey, n int) {
-		if n > 0 {
-			conditions = append(conditions, string(key)+" IN ("+placeholders(len(args)-n+1, n)+")")
-		}
-	}
-	for _, id := range want.IDs {
-		args = append(args, id)
-	}
-	by(ByID, len(want.IDs))
 	for _, list := range []struct {
 		key    UserKey
 		values []string
-	}{{ByUsername, want.Usernames}, {ByEmail, want.Emails}, {ByPhone, want.Phones}} {
-		for _, value := range list.values {
-			args = append(args, value)
+		array  string // its type
+	}{{ByID, ids, "uuid[]"}, {ByUsername, want.Usernames, "text[]"}, {ByEmail, want.Emails, "text[]"}, {ByPhone, want.Phones, "text[]"}} {
+		if len(list.values) > 0 {
+			var condition string
+			condition, args = s.isOneOf(list.array, list.values, args)
+			conditions = append(conditions, string(list.key)+condition)
 		}
-		by(list.key, len(list.values))
 	}
 	if len(conditions) == 0 {
 		return nil
 	}
 	return s.rowsOf(ctx, adhoc, "SELECT {columns} FROM {users}\nWHERE "+strings.Join(conditions, " OR "), args,
 		func(scan scanFunc) error { return scan(dest()...) })
+}
+
+// isOneOf is the end of a condition: that what stands before it is one of some values, which are appended to args.
+func (s *Store) isOneOf(arrayType string, values []string, args []any) (string, []any) {
+	if s.dialect == PostgreSQL {
+		list := make([]*string, len(values))
+		for i := range values {
+			list[i] = &values[i]
+		}
+		args = append(args, arrayOf(list))
+		return fmt.Sprintf(" = ANY($%d::%s)", len(args), arrayType), args
+	}
+	for _, value := range values {
+		args = append(args, value)
+	}
+	return " IN (" + placeholders(len(args)-len(values)+1, len(values)) + ")", args
 }
 
 // NewUser is a user to be stored with others.
@@ -61,10 +76,10 @@ func (s *Store) InsertUsers(ctx context.Context, list []NewUser, holds Holds) er
 			hashes = append(hashes, []any{u.ID, u.Hash, holds.Now})
 		}
 	}
-	if err := s.insertRows(ctx, "INSERT INTO {users} ({columns}, username_canonical, email_canonical, search)", rows); err != nil {
+	if err := s.insertRows(ctx, "{users}", append(s.columnNames(), "username_canonical", "email_canonical", "search"), rows); err != nil {
 		return err
 	}
-	if err := s.insertRows(ctx, "INSERT INTO {passwords} (user_id, hash, changed_at)", hashes); err != nil {
+	if err := s.insertRows(ctx, "{passwords}", []string{"user_id", "hash", "changed_at"}, hashes); err != nil {
 		return err
 	}
 	return s.noneHeld(ctx, holds)
@@ -101,32 +116,43 @@ func (s *Store) InsertAudits(ctx context.Context, list []*AuditEntry) error {
 	for i, e := range list {
 		rows[i] = e.values()
 	}
-	return s.insertRows(ctx, "INSERT INTO {audit} ("+auditColumns+")", rows)
+	return s.insertRows(ctx, "{audit}", strings.Fields(strings.ReplaceAll(auditColumns, ",", " ")), rows)
 }
 
 // maxBound is how many values one statement may bind: SQLite takes 32,766, PostgreSQL twice that.
 const maxBound = 30_000
 
-// insertRows writes rows of values, as few statements as can be.
-func (s *Store) insertRows(ctx context.Context, insert string, rows [][]any) error {
-	for len(rows) > 0 {
-		n := min(len(rows), maxBound/len(rows[0]))
+// insertRows writes rows of values, in as few statements as can be.
+func (s *Store) insertRows(ctx context.Context, table string, columns []string, rows [][]any) error {
+	if s.dialect == PostgreSQL && len(rows) > 0 {
+		if done, err := s.insertArrays(ctx, table, columns, rows); done || err != nil {
+			return err
+		}
+	}
+	for part := range slices.Chunk(rows, maxBound/len(columns)) {
 		var text strings.Builder
-		text.WriteString(insert + "\nVALUES ")
-		args := make([]any, 0, n*len(rows[0]))
-		for i, row := range rows[:n] {
+		text.WriteString(s.insertOf(table, columns) + "\nVALUES ")
+		args := make([]any, 0, len(part)*len(columns))
+		for i, row := range part {
 			if i > 0 {
 				text.WriteString(", ")
 			}
 			text.WriteString("(" + placeholders(len(args)+1, len(row)) + ")")
 			args = append(args, row...)
 		}
-		rows = rows[n:]
 		if err := s.execOnce(ctx, text.String(), args); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (s *Store) insertOf(table string, columns []string) string {
+	quoted := make([]string, len(columns))
+	for i, name := range columns {
+		quoted[i] = column(s.dialect, name)
+	}
+	return "INSERT INTO " + table + " (" + strings.Join(quoted, ", ") + ")"
 }
 
 // execOnce runs a statement that is not worth keeping prepared.
