@@ -121,8 +121,8 @@ func (x *importer[U]) insert(ctx context.Context, group []*newUser[U]) error {
 		if n.names.Username != nil {
 			holds.Hashes = append(holds.Hashes, c.holds(n.names.Username).Hashes...)
 		}
-		d, _ := c.deedOf(ctx, &callbacks.Create[U]{User: n.user})
-		if d.concerns(roster.ActorFrom(ctx)) {
+		if (deed{subject: &users[i].ID}).concerns(roster.ActorFrom(ctx)) {
+			d, _ := c.deedOf(ctx, &callbacks.Create[U]{User: n.user})
 			entries = append(entries, c.entry(ctx, d))
 		}
 	}

@@ -84,27 +84,18 @@ func (x *importer[U]) read(raw roster.ImportLine) *line[U] {
 
 // readObject reads a JSON object each of whose members stands there once.
 func readObject(text []byte) (map[string]json.RawMessage, roster.FieldCode) {
-	d := json.NewDecoder(bytes.NewReader(text))
-	if start, err := d.Token(); err != nil {
+	switch text = bytes.TrimSpace(text); {
+	case !json.Valid(text) || !jsontext.Clean(text):
 		return nil, roster.Invalid
-	} else if start != json.Delim('{') {
+	case text[0] != '{':
 		return nil, roster.WrongType
 	}
 	list := map[string]json.RawMessage{}
-	for d.More() {
-		name, err := d.Token()
-		var value json.RawMessage
-		if err == nil {
-			err = d.Decode(&value)
-		}
-		key, _ := name.(string)
-		if _, twice := list[key]; twice || err != nil {
+	for name, value := range jsontext.Members(bytes.Clone(text)) { // whoever yields lines may use the memory again
+		if _, twice := list[name]; twice {
 			return nil, roster.Invalid
 		}
-		list[key] = value
-	}
-	if _, err := d.Token(); err != nil || len(bytes.TrimSpace(text[d.InputOffset():])) > 0 || !jsontext.Clean(text) {
-		return nil, roster.Invalid
+		list[name] = value
 	}
 	return list, ""
 }

@@ -202,6 +202,9 @@ func (x *importer[U]) unchangeable(l *line[U], target U) roster.FieldErrors {
 
 // unwritable are the faults of fields that nobody writes and that are otherwise of a user than the line says.
 func (x *importer[U]) unwritable(l *line[U], u U) roster.FieldErrors {
+	if len(l.fixed) == 0 {
+		return nil
+	}
 	var faults roster.FieldErrors
 	scratch := x.core.Plan.clone(u)
 	for _, name := range slices.Sorted(maps.Keys(l.fixed)) {
