@@ -80,10 +80,13 @@ func textsOf(rows [][]any, column int, columnType string) (list []*string, ok bo
 		case time.Time:
 			list[i] = new(string(pq.FormatTimestamp(v)))
 		case []byte:
-			if columnType != "bytea" {
+			switch {
+			case v == nil:
+			case columnType != "bytea":
 				return nil, false, nil
+			default:
+				list[i] = new(byteaOf(v))
 			}
-			list[i] = new(byteaOf(v))
 		}
 	}
 	return list, true, nil

@@ -53,6 +53,7 @@ func TestMain(m *testing.M) {
 //	savepoint  HOOK-33
 //	aside      STORE-10, HOOK-28 (case 7)
 //	failure    STORE-6 (case 3), USER-37
+//	together   ADMIN-72
 //	values     STORE-4, STORE-13, STORE-18
 //	check      STORE-30, USER-41
 func TestStore(t *testing.T) {

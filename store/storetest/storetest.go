@@ -74,6 +74,7 @@ var groups = map[string][]part{
 	},
 	"table": {
 		{"check", (*suite).testCheck},
+		{"together", (*suite).testTogether},
 		{"values", (*suite).testValues},
 		{"failure", (*suite).testFailure},
 	},
