@@ -13,7 +13,7 @@ import (
 
 // Lines are looked at in batches, where nothing keeps their users from being stored together.
 const (
-	importBatch      = 250
+	importBatch      = 500
 	importBatchBytes = 1 << 20
 )
 
