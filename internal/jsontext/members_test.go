@@ -3,6 +3,7 @@ package jsontext_test
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"testing"
 
 	"github.com/roster-go/roster/internal/jsontext"
@@ -21,10 +22,7 @@ func FuzzMembers(f *testing.F) {
 		if json.Unmarshal(text, &want) != nil || want == nil || !jsontext.Clean(text) {
 			t.Skip()
 		}
-		got := map[string]json.RawMessage{}
-		for name, value := range jsontext.Members(text) {
-			got[name] = value
-		}
+		got := maps.Collect(jsontext.Members(text))
 		if len(got) != len(want) {
 			t.Fatalf("%q: got %q, want %q", text, got, want)
 		}
