@@ -65,6 +65,11 @@ func TestOTP_38_FindContacts(t *testing.T) {
 				known[shape(find(t, fmt.Sprintf("user%d", i)))]++
 				first, second := find(t, fmt.Sprintf("ghost%d", i)), find(t, fmt.Sprintf("GHOST%d", i))
 				unknown[shape(first)]++
+				for _, c := range first {
+					if c.Masked == "***" {
+						t.Errorf("ghost%d has a contact that is none", i)
+					}
+				}
 				same(t, masks(first), masks(second))
 				if first[0].Handle == second[0].Handle {
 					t.Error("a handle comes twice")
@@ -140,6 +145,26 @@ func TestOTP_38_NoDecoys(t *testing.T) {
 			t.Fatal(list, err)
 		}
 	}, func(cfg *usersrepo.Config) { cfg.OneTime.NoDecoys = true })
+}
+
+// OTP-42, SEC-75: what is switched off for mails alone tells nobody who has an account, and goes by SMS.
+func TestOTP_42_OneChannel(t *testing.T) {
+	inEach(t, func(t *testing.T, w *world) {
+		w.proven(t, person("anna", "anna@example.com", "+12025550101"))
+		for _, login := range []string{"anna", "nobody"} {
+			same(t, nil, w.SendCode(t.Context(), byLogin(login), roster.CodeLogin))
+			_, err := w.CheckCode(from(t.Context(), "192.0.2.1"), byLogin(login), roster.CodeLogin, "000000")
+			refused(t, err, roster.ErrInvalidCode)
+			_, err = w.Login(from(t.Context(), "192.0.2.2"), withCode(login+"@example.com", "000000"))
+			refused(t, err, roster.ErrInvalidCredentials)
+			_, err = w.Login(from(t.Context(), "192.0.2.2"), withCode(login+"@example.com", "000000"))
+			refused(t, err, roster.ErrTooManyRequests)
+		}
+		_, err := w.Login(from(t.Context(), "192.0.2.3"), withCode("anna", w.code(t, "+12025550101")))
+		same(t, nil, err)
+	}, func(cfg *usersrepo.Config) {
+		cfg.OneTime.Off = []roster.CodeKind{{Channel: roster.ChannelEmail, Purpose: roster.CodeLogin}}
+	})
 }
 
 // OTP-42: kinds of codes that are switched off.

@@ -302,3 +302,23 @@ func TestSendPasswordReset(t *testing.T) {
 		refused(t, w.SendPasswordReset(ctx, w.NewID(), ""), roster.ErrNotFound)
 	})
 }
+
+// SEC-86, PASS-51: who registers with somebody's address and proves a phone of their own is out once the owner of the address
+// comes by it.
+func TestSEC_86_PlantedPhone(t *testing.T) {
+	inEach(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		u := w.add(t, person("", "victim@example.com", "+12025550101"), roster.WithPassword(passphrase))
+		same(t, nil, w.SendPhoneCode(ctx, u.ID, roster.CodeVerify))
+		_, err := w.CheckPhoneCode(ctx, u.ID, roster.CodeVerify, w.code(t, "+12025550101"))
+		same(t, nil, err)
+		_, err = w.ResetPassword(ctx, w.forgotten(t, "victim@example.com"), "the owner's own passphrase")
+		same(t, nil, err)
+		u = w.read(t, u.ID)
+		same(t, true, u.EmailVerifiedAt != nil && u.PhoneVerifiedAt == nil)
+		w.Clock.Advance(time.Hour)
+		w.post(t)
+		same(t, nil, w.SendCode(ctx, byLogin("+12025550101"), roster.CodeLogin))
+		same(t, 0, len(w.post(t)))
+	})
+}

@@ -198,7 +198,7 @@ func (c *Core[U]) spendCode(
 		giveBack(ctx, link)
 	case err == nil:
 		c.Store.AfterCommit(ctx, func(ctx context.Context) {
-			if err := c.forget(ctx, c.budget(id).Key); err != nil {
+			if err := c.forget(ctx, c.budget(ctx, id).Key); err != nil {
 				c.Logger.WarnContext(ctx, "wrong codes were not forgotten", slog.Any("error", err))
 			}
 		})

@@ -66,14 +66,19 @@ func (c *Core[U]) aimedAt(ctx context.Context, key string) (*codeTarget, error) 
 	return &codeTarget{key: key, asked: counts[0].N > 0}, nil
 }
 
-func (c *Core[U]) budget(id roster.ID) cache.Limit {
-	return cache.Limit{Key: c.counterKey("code-budget", id.String()), Max: codeBudget, Window: keepFailures}
+// budget is what may be tried for an account. A known device has one of its own, which strangers cannot spend.
+func (c *Core[U]) budget(ctx context.Context, id roster.ID) cache.Limit {
+	key := c.counterKey("code-budget", id.String())
+	if a := attemptOf[U](ctx); a != nil && a.device != nil {
+		key = c.counterKey("code-budget-device", string(a.device))
+	}
+	return cache.Limit{Key: key, Max: codeBudget, Window: keepFailures}
 }
 
 // takeOpenTry counts a try by somebody who is not logged in: of the code, and of all codes of its owner, so that a new
 // code brings no new tries. What is spent is not told: an account that is not there has no budget.
 func (c *Core[U]) takeOpenTry(ctx context.Context, link store.Link) error {
-	counts, err := c.incrBelow(ctx, c.budget(link.UserID))
+	counts, err := c.incrBelow(ctx, c.budget(ctx, link.UserID))
 	if err != nil {
 		return err
 	}
@@ -95,7 +100,7 @@ func (c *Core[U]) takeOpenTry(ctx context.Context, link store.Link) error {
 
 func (c *Core[U]) giveBackOpenTry(ctx context.Context, link store.Link) {
 	ctx = context.WithoutCancel(ctx)
-	c.release(ctx, c.budget(link.UserID))
+	c.release(ctx, c.budget(ctx, link.UserID))
 	if err := c.Store.UntryCode(ctx, link.Hash); err != nil {
 		c.Logger.WarnContext(ctx, "a try of a code was not given back", slog.Any("error", err))
 	}

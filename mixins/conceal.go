@@ -30,6 +30,10 @@ func concealedIn(ctx context.Context) bool {
 
 // registerConcealed is Register where nobody is told who has a contact.
 func (c *Core[U]) registerConcealed(ctx context.Context, user U, password roster.Secret, o roster.RegisterOptions, giveBack func()) error {
+	if b := user.Base(); b.Email != nil && b.Phone != nil {
+		// What comes to the own one of two contacts would tell whether the other was free.
+		o.Faults = append(roster.FieldErrors{{Field: "phone", Code: roster.ForbiddenField}}, o.Faults...)
+	}
 	_, err := c.Self.Create(context.WithValue(ctx, concealKey{}, true), user, c.signup(user, password, o)...)
 	switch {
 	case err == nil, errors.Is(err, errHidden):

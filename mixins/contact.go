@@ -33,6 +33,14 @@ func contactFor(kind string) contact {
 	return email
 }
 
+// other is the contact that this one is not.
+func (k contact) other() contact {
+	if k.kind == callbacks.Phone {
+		return email
+	}
+	return phone
+}
+
 func (k contact) value(b *roster.User) **string { return slots(b)[k.slot] }
 func (k contact) canonical(n names) *string     { return *n.slots()[k.slot] }
 func (k contact) mask(value string) string      { return identifiers.Mask(slotKinds[k.slot], value) }

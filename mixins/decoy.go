@@ -81,5 +81,5 @@ func (d *dice) address() string {
 // number makes up a phone number, of which the mask shows its length and the last two digits.
 func (d *dice) number() string {
 	lasts := decimal[d.below(10):][:1] + decimal[d.below(10):][:1]
-	return d.pick("+120255501 +120255501 +4479460000 +491512345600") + lasts
+	return d.pick("+120255501 +120255501 +4479460000 +49151234560") + lasts
 }

@@ -17,8 +17,11 @@ const (
 	importBatchBytes = 1 << 20
 )
 
-// maxFailures bounds how many failures a report lists.
-const maxFailures = 100
+// maxFailures bounds how many failures a report lists, and maxFaults how many of one line.
+const (
+	maxFailures = 100
+	maxFaults   = 20
+)
 
 // ImportUsers implements TransferOps.
 func (m Transfer[U]) ImportUsers(ctx context.Context, lines iter.Seq2[roster.ImportLine, error], options roster.ImportOptions) (roster.ImportReport, error) {
@@ -193,6 +196,9 @@ func (x *importer[U]) fail(l *line[U], faults roster.FieldErrors) {
 	if len(x.report.Failed) < maxFailures {
 		var sorted *roster.Error
 		errors.As(faults.Err(), &sorted)
+		if len(sorted.Fields) > maxFaults {
+			sorted = sorted.WithFields(sorted.Fields[:maxFaults]...)
+		}
 		x.report.Failed = append(x.report.Failed, roster.ImportFailure{Line: l.number, Errors: sorted.Fields})
 	}
 }

@@ -32,7 +32,7 @@ func (m OneTime[U]) FindContacts(ctx context.Context, login string) ([]roster.Ma
 		value, canonical := *k.value(u.Base()), k.canonical(n)
 		if value != nil && canonical != nil && c.sender(k.channel) != nil {
 			list = append(list, roster.MaskedContact{
-				Channel: roster.Channel(k.kind), Masked: k.mask(*value), Handle: c.sealHandle(login, k, u.Base().ID, *canonical),
+				Channel: roster.Channel(k.kind), Masked: k.mask(*canonical), Handle: c.sealHandle(login, k, u.Base().ID, *canonical),
 			})
 		}
 	}
@@ -73,11 +73,11 @@ func (m OneTime[U]) SendCode(ctx context.Context, ref roster.ContactRef, purpose
 			return c.at(ctx, p)
 		},
 		target: func(u U) string {
-			k, _ := c.contactAt(u.Base(), p)
+			k, _ := c.contactAt(u.Base(), p, purpose)
 			return text(k.canonical(c.canonical(u)))
 		},
 		send: func(ctx context.Context, u U) error {
-			k, ok := c.contactAt(u.Base(), p)
+			k, ok := c.contactAt(u.Base(), p, purpose)
 			if !ok || c.checkKind(k, purpose) != nil || c.sender(k.channel) == nil || c.codeDue(u, k, purpose) != nil {
 				return errNothingToSend
 			}
@@ -99,11 +99,14 @@ func (c *Core[U]) askedPlace(ref roster.ContactRef, purpose roster.CodePurpose) 
 }
 
 // contactAt is the contact of a user that a place is; where it is either, the one that the user has.
-func (c *Core[U]) contactAt(b *roster.User, p place) (contact, bool) {
-	if p.channel == "" {
-		return preferredContact(b, email)
-	}
+func (c *Core[U]) contactAt(b *roster.User, p place, purpose roster.CodePurpose) (contact, bool) {
 	k := p.contact()
+	switch usual := c.usualContact(purpose); {
+	case p.channel == "" && usual.kind == email.kind:
+		return preferredContact(b, email)
+	case p.channel == "":
+		k = usual
+	}
 	return k, *k.value(b) != nil
 }
 
@@ -218,6 +221,9 @@ func (c *Core[U]) checkOpenly(ctx context.Context, p place, purpose roster.CodeP
 // tryCode tries a code at a place; owner nil is nobody. Whatever is wrong with it is roster.ErrInvalidCode.
 func (c *Core[U]) tryCode(ctx context.Context, p place, owner *roster.ID, purpose roster.CodePurpose, code roster.Secret) (roster.CodeResult, error) {
 	id := roster.NewID()
+	if p.channel != "" && c.checkKind(p.contact(), purpose) != nil {
+		owner = nil // no such code is ever sent
+	}
 	if owner != nil {
 		id = *owner
 	}
@@ -236,16 +242,28 @@ func (c *Core[U]) codeWay(ctx context.Context, p place, id roster.ID, purpose ro
 	if p.channel != "" {
 		return p.contact(), nil
 	}
+	usual := c.usualContact(purpose)
 	link, err := c.Store.NewestCode(ctx, id, codesFor(purpose), c.now())
 	switch {
 	case errors.Is(err, roster.ErrNotFound):
-		return email, nil
+		return usual, nil
 	case err != nil:
-		return email, err
-	case link.Purpose == store.CodeFor(string(purpose), string(phone.kind)):
-		return phone, nil
+		return usual, err
 	}
-	return email, nil
+	for _, k := range []contact{email, phone} {
+		if link.Purpose == store.CodeFor(string(purpose), string(k.kind)) && c.checkKind(k, purpose) == nil {
+			return k, nil
+		}
+	}
+	return usual, nil
+}
+
+// usualContact is where codes for a purpose go by which nobody has said where.
+func (c *Core[U]) usualContact(purpose roster.CodePurpose) contact {
+	if c.checkKind(email, purpose) != nil {
+		return phone
+	}
+	return email
 }
 
 // tryNobodysCode does the work of a try for an account that is not there.

@@ -24,9 +24,10 @@ type way struct {
 // wayToFirst is the way of an invitation.
 var wayToFirst = way{contact: email, kind: callbacks.RequestFirst, link: &setPasswordLink}
 
-// wayTo finds the way for a user's state, by a contact that they have.
+// wayTo finds the way for a user's state, by a contact that they have. When the other contact is proven and this one is not,
+// whoever proves this one by a way to a password takes the account over as a whole: see proveBy.
 func (c *Core[U]) wayTo(b *roster.User, hasPassword bool, k contact) way {
-	proven := *k.provenAt(b) != nil || c.Settings.Password.ResetForUnverified == SendReset
+	proven := *k.provenAt(b) != nil || *k.other().provenAt(b) != nil || c.Settings.Password.ResetForUnverified == SendReset
 	switch {
 	case k.kind == callbacks.Phone && !proven:
 		return way{contact: k, kind: callbacks.RequestActivation, code: string(roster.CodeVerify)}

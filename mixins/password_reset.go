@@ -128,15 +128,22 @@ func (c *Core[U]) setByLink(
 	return result, nil
 }
 
-// proveBy marks the contact as proven that a link was sent to. When it is the first one, whoever linked accounts or asked
-// for codes before has not shown that the account is theirs: the owner of the contact comes now.
+// proveBy marks the contact as proven that a link was sent to. Whoever linked accounts or asked for codes before has not shown
+// that the account is theirs: the owner of the contact comes now. A reset takes the proof of the other contact away too: else
+// who registered with somebody's address and a phone of their own would still get in by it.
 func (c *Core[U]) proveBy(ctx context.Context, u U, link store.Link, by callbacks.ConfirmedBy) error {
 	if link.Address == "" {
 		return nil
 	}
-	b, proven, other := u.Base(), email, phone
+	b, proven := u.Base(), email
 	if link.Address != text(c.canonical(u).Email) {
-		proven, other = phone, email
+		proven = phone
+	}
+	other := proven.other()
+	if *proven.provenAt(b) == nil && *other.provenAt(b) != nil && by == callbacks.ByReset {
+		if err := c.markContact(ctx, u, other, nil); err != nil {
+			return err
+		}
 	}
 	if b.EmailVerifiedAt == nil && b.PhoneVerifiedAt == nil {
 		if err := c.dropSocial(ctx, b.ID); err != nil {

@@ -51,7 +51,8 @@ type AccountConfig struct {
 	// UnverifiedUpdate lets people change their account before they proved a contact.
 	UnverifiedUpdate bool
 	// ConcealRegistration lets Register tell nobody which e-mail addresses and phone numbers have an account: the answer is
-	// the same, and the owner of one that is taken gets a message. It needs RequireConfirmed. Hooks before Create run either
+	// the same, and the owner of one that is taken gets a message. It needs RequireConfirmed, and takes one contact at a time:
+	// what is sent to one of two would tell of the other. Overrides of Request…Confirmation are not asked. Hooks before Create run either
 	// way, those after it for new users alone: what takes long there shows in the time.
 	ConcealRegistration bool
 	// CloseMode is what Close leaves of an account; "" means roster.Deactivate.

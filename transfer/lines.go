@@ -123,8 +123,14 @@ func cellsOf(columns []string, cells []*string) (map[string]*string, roster.Fiel
 	return list, nil
 }
 
+// maxColumns bounds what each line of a table costs.
+const maxColumns = 500
+
 // columnsOf reads the header: names, each of them once.
 func columnsOf(cells []*string) ([]string, error) {
+	if len(cells) > maxColumns {
+		return nil, faults(roster.FieldError{Code: roster.TooLong, Message: "the file has too many columns", Params: map[string]any{"max": maxColumns}}).Err()
+	}
 	columns := make([]string, len(cells))
 	seen := map[string]bool{}
 	var list roster.FieldErrors

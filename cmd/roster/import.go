@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/roster-go/roster"
+	"github.com/roster-go/roster/internal/jsontext"
 	"github.com/roster-go/roster/transfer"
 	"github.com/roster-go/roster/usersrepo"
 )
@@ -112,7 +113,7 @@ func (c importCommand) lines(in io.Reader, progress io.Writer) iter.Seq2[roster.
 func (c importCommand) tell(t terminal, r roster.ImportReport) error {
 	for _, f := range r.Failed {
 		for _, e := range f.Errors {
-			fmt.Fprintf(t.err, "line %d: %s\n", f.Line, strings.TrimSuffix(e.String()+" "+e.Message, " "))
+			fmt.Fprintf(t.err, "line %d: %s\n", f.Line, jsontext.Escape(strings.TrimSuffix(e.String()+" "+e.Message, " ")))
 		}
 	}
 	what := ""
