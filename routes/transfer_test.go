@@ -67,7 +67,7 @@ func TestBrokenExport(t *testing.T) {
 	})
 	t.Run("cuts a table off", func(t *testing.T) {
 		t.Parallel()
-		if status, text, err := get(t, many, "/export?format=csv"); err == nil || status != 200 || !strings.HasPrefix(text, `"id","username"`) {
+		if status, text, err := get(t, many, "/export?format=csv"); err == nil || status != 200 || !strings.HasPrefix(text, "\"id\"\r\n\"x\"\r\n") {
 			t.Errorf("%d, %v, %.60s", status, err, text)
 		}
 	})
