@@ -413,3 +413,41 @@ func TestOTP_22_RolledBack(t *testing.T) {
 		refused(t, err, roster.ErrInvalidCode)
 	})
 }
+
+// OTP-16, OTP-40, SEC-26: of 64 who try at once one is let in by a code, and no more guesses are compared than it may have.
+func TestOTP_40_OneWinner(t *testing.T) {
+	inEach(t, func(t *testing.T, w *world) {
+		u := w.proven(t, person("anna", "anna@example.com", ""))
+		ctx := context.WithoutCancel(t.Context())
+		at := func(i int) context.Context { return from(ctx, fmt.Sprintf("192.0.2.%d", i)) }
+		t.Run("the right code logs one in", func(t *testing.T) {
+			code := w.loginCode(t, byLogin("anna"), "anna@example.com")
+			same(t, 1, wins(func(i int) error {
+				_, err := w.Login(at(i), withCode("anna", code))
+				return err
+			}))
+			same(t, 1, w.rows(t, "roster_sessions WHERE user_id = $1", u.ID))
+		})
+		t.Run("the right code gives one token that resets", func(t *testing.T) {
+			w.Clock.Advance(48 * time.Hour)
+			same(t, nil, w.SendCode(ctx, byLogin("anna"), roster.CodeReset))
+			code := w.code(t, "anna@example.com")
+			same(t, 1, wins(func(i int) error {
+				_, err := w.CheckCode(at(i), byLogin("anna"), roster.CodeReset, code)
+				return err
+			}))
+			same(t, 1, w.rows(t, "roster_links WHERE user_id = $1 AND purpose = 'reset_password'", u.ID))
+		})
+		t.Run("five of 64 wrong ones are compared", func(t *testing.T) {
+			w.Clock.Advance(48 * time.Hour)
+			code := w.loginCode(t, byLogin("anna"), "anna@example.com")
+			same(t, 0, wins(func(i int) error {
+				_, err := w.Login(at(i), withCode("anna", other(code)))
+				return err
+			}))
+			same(t, 1, w.rows(t, "roster_links WHERE user_id = $1 AND purpose = 'code:login:email' AND tries = 5", u.ID))
+			_, err := w.Login(at(99), withCode("anna", code))
+			same(t, true, err != nil)
+		})
+	})
+}
