@@ -117,12 +117,14 @@ var postgresViolations = map[string]violation{
 
 var sqliteViolations = map[int]violation{2067: unique, 1555: unique, 787: foreignKey, 275: check, 1299: notNull}
 
+const sqliteBusy = 5
+
 func (s *Store) sqliteFault(e *sqlite.Error) error {
 	if kind, ok := sqliteViolations[e.Code()]; ok {
 		return s.violation(kind, sqliteConstraint(e.Error()))
 	}
 	switch e.Code() & 0xff {
-	case 5, 6, 8, 9, 10, 13, 14, 15: // busy, locked, read-only, interrupted, I/O, full, cannot open, lock protocol
+	case sqliteBusy, 6, 8, 9, 10, 13, 14, 15: // busy, locked, read-only, interrupted, I/O, full, cannot open, lock protocol
 		return roster.ErrUnavailable.WithRetryAfter(time.Second).WithCause(scrub(e))
 	case 18, 20: // too big, mismatch
 		return misfit.WithCause(scrub(e))

@@ -10,6 +10,7 @@ import (
 
 	"github.com/jmoiron/sqlx"
 	"github.com/lib/pq"
+	"modernc.org/sqlite"
 )
 
 // Probe tells which database a handle is of, and refuses one that was opened in a way that loses or mixes up data.
@@ -18,7 +19,7 @@ func Probe(ctx context.Context, db *sqlx.DB) (Dialect, error) {
 	if db == nil || db.DB == nil {
 		return "", errors.New("no database: set Config.DB")
 	}
-	if err := db.PingContext(ctx); err != nil {
+	if err := reach(ctx, db); err != nil {
 		return "", fmt.Errorf("reach the database: %w", scrub(err))
 	}
 	var version string
@@ -27,6 +28,26 @@ func Probe(ctx context.Context, db *sqlx.DB) (Dialect, error) {
 	}
 	return PostgreSQL, probePostgres(ctx, db)
 }
+
+// reach makes a first connection. SQLite waits for nobody when two processes turn a new file to WAL at once: one of them
+// is told that it is busy, and finds it done the next time.
+func reach(ctx context.Context, db *sqlx.DB) error {
+	wait, cancel := context.WithTimeout(ctx, reachTimeout)
+	defer cancel()
+	for {
+		err := db.PingContext(ctx)
+		if e := (*sqlite.Error)(nil); !errors.As(err, &e) || e.Code()&0xff != sqliteBusy {
+			return err
+		}
+		select {
+		case <-time.After(retryPause):
+		case <-wait.Done():
+			return err
+		}
+	}
+}
+
+const reachTimeout = 10 * time.Second
 
 // probePostgres refuses a lib/pq handle without binary_parameters=yes: it sends a query and its values in two round
 // trips on the unnamed statement, and a pooler in transaction mode may run another client's query in between.
