@@ -2,7 +2,7 @@ package roster
 
 import "time"
 
-// Stats are counters of one process since its start.
+// Stats are counters of one process since its start, and what it holds.
 type Stats struct {
 	// HookErrors are the errors, panics and late ends of hooks that no caller was told of.
 	HookErrors int64
@@ -10,6 +10,10 @@ type Stats struct {
 	MailConfigErrors int64
 	// CacheErrors are the calls that the cache did not answer, and that were counted in the database.
 	CacheErrors int64
+	// Revocations are the ended sessions and raised epochs of users that this process holds in memory now.
+	Revocations int
+	// RevocationsAge is how long ago they were read from the database. Beyond Session.MaxStaleness no token is accepted.
+	RevocationsAge time.Duration
 	// Messages are those of the outbox that this process has queued or tried to send, by kind and channel.
 	Messages []MessageStats
 }

@@ -38,7 +38,7 @@ func TestExportAccount(t *testing.T) {
 		u := w.add(t, p, roster.WithPassword(secret), roster.WithEmailVerified())
 		root := w.add(t, person("root1", "", ""), roster.WithSuperuser(true))
 		byRoot := roster.WithActor(ctx, roster.Actor{
-			Kind: roster.ActorAdmin, ID: root.ID, SID: w.NewID(), IP: "203.0.113.9", UserAgent: "admin console", RequestID: "req-root", Reason: "a quiet word",
+			Kind: roster.ActorAdmin, ID: root.ID, SID: w.issue(t, root.ID).SessionID, IP: "203.0.113.9", UserAgent: "admin console", RequestID: "req-root", Reason: "a quiet word",
 		})
 		w.link(t, u.ID, "google", "sub-1/2", map[string]any{"access_token": "of the provider"})
 		// Each secret that there is at once, and what is stored of it.

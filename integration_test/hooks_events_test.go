@@ -221,7 +221,8 @@ func newLife(t testing.TB, db *sqlx.DB, kind roster.ActorKind) *life {
 	}}
 	if !l.actor.Trusted() {
 		boss := must(w.CreateSuperuser(t.Context(), person("boss", "", "")))(t)
-		l.actor.ID, l.actor.SID, l.actor.AMR, l.actor.AuthTime = boss.ID, w.NewID(), []string{"pwd"}, kit.Clock.Now()
+		pair := must(w.IssueTokens(t.Context(), boss.ID, roster.IssueOptions{}))(t)
+		l.actor.ID, l.actor.SID, l.actor.AMR, l.actor.AuthTime = boss.ID, pair.SessionID, []string{"pwd"}, kit.Clock.Now()
 	}
 	w.calls.take()
 	w.heard = l.hear(t)

@@ -99,6 +99,7 @@ func TestHTTPWalk(t *testing.T) {
 		}
 		raised := s.guest(t, "raised")
 		s.exec(t, "UPDATE users SET epoch = epoch + 1 WHERE id = $1", raised.ID)
+		s.Clock.Advance(learns)
 
 		for name, x := range map[string]struct {
 			token option

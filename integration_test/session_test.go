@@ -18,6 +18,9 @@ import (
 	"github.com/roster-go/roster/usersrepo"
 )
 
+// learns is how long it takes a repo to learn of what others have revoked.
+const learns = time.Second + time.Microsecond
+
 // issue makes a session.
 func (w *world) issue(t testing.TB, id roster.ID) roster.TokenPair {
 	t.Helper()
@@ -332,6 +335,7 @@ func TestVerifyToken(t *testing.T) {
 		t.Run("SESS-21 asks to refresh when the user's epoch has moved on", func(t *testing.T) {
 			pair := w.issue(t, u.ID)
 			w.exec(t, "UPDATE users SET epoch = epoch + 1")
+			w.Clock.Advance(learns)
 			_, err := w.VerifyToken(ctx, pair.AccessToken)
 			refused(t, err, roster.ErrTokenExpired)
 			next, err := w.Refresh(ctx, pair.RefreshToken)
@@ -342,6 +346,7 @@ func TestVerifyToken(t *testing.T) {
 			t.Run("SESS-21 is revoked by "+column, func(t *testing.T) {
 				pair := w.issue(t, u.ID)
 				w.exec(t, "UPDATE users SET "+column+" = $1", w.Clock.Now())
+				w.Clock.Advance(learns)
 				_, err := w.VerifyToken(ctx, pair.AccessToken)
 				refused(t, err, roster.ErrSessionRevoked)
 				w.exec(t, "UPDATE users SET "+column+" = "+undo)
@@ -350,6 +355,7 @@ func TestVerifyToken(t *testing.T) {
 		t.Run("SESS-21 is revoked by a blackout", func(t *testing.T) {
 			pair := w.issue(t, u.ID)
 			w.exec(t, "UPDATE roster_state SET epoch = epoch + 1")
+			w.Clock.Advance(learns)
 			_, err := w.VerifyToken(ctx, pair.AccessToken)
 			refused(t, err, roster.ErrSessionRevoked)
 			w.alive(t, w.issue(t, u.ID))
@@ -357,6 +363,7 @@ func TestVerifyToken(t *testing.T) {
 		t.Run("SESS-22 is revoked when the user is gone, case 21", func(t *testing.T) {
 			pair := w.issue(t, u.ID)
 			w.exec(t, "DELETE FROM users")
+			w.Clock.Advance(learns)
 			w.dead(t, pair)
 		})
 	})

@@ -4,9 +4,12 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/jmoiron/sqlx"
@@ -20,14 +23,21 @@ import (
 // tally writes down the statements that reach a PostgreSQL server: those that run, not those that are prepared, and
 // none that begins or ends a transaction.
 type tally struct {
+	// down makes the server seem to be away: every statement fails.
+	down atomic.Bool
+
 	mu    sync.Mutex
 	texts []string
 }
 
-func (y *tally) add(text string) {
+func (y *tally) add(text string) error {
+	if y.down.Load() {
+		return driver.ErrBadConn
+	}
 	y.mu.Lock()
 	defer y.mu.Unlock()
 	y.texts = append(y.texts, text)
+	return nil
 }
 
 // taken returns the statements since the last look.
@@ -58,6 +68,9 @@ type tallyConnector struct {
 }
 
 func (c tallyConnector) Connect(ctx context.Context) (driver.Conn, error) {
+	if c.tally.down.Load() {
+		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("connection refused")}
+	}
 	conn, err := c.Connector.Connect(ctx)
 	if err != nil {
 		return nil, err
@@ -84,12 +97,16 @@ type tallyConn struct {
 }
 
 func (c tallyConn) ExecContext(ctx context.Context, text string, args []driver.NamedValue) (driver.Result, error) {
-	c.tally.add(text)
+	if err := c.tally.add(text); err != nil {
+		return nil, err
+	}
 	return c.pqConn.ExecContext(ctx, text, args)
 }
 
 func (c tallyConn) QueryContext(ctx context.Context, text string, args []driver.NamedValue) (driver.Rows, error) {
-	c.tally.add(text)
+	if err := c.tally.add(text); err != nil {
+		return nil, err
+	}
 	return c.pqConn.QueryContext(ctx, text, args)
 }
 
@@ -114,12 +131,16 @@ type tallyStmt struct {
 }
 
 func (s tallyStmt) ExecContext(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {
-	s.tally.add(s.text)
+	if err := s.tally.add(s.text); err != nil {
+		return nil, err
+	}
 	return s.pqStmt.ExecContext(ctx, args)
 }
 
 func (s tallyStmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driver.Rows, error) {
-	s.tally.add(s.text)
+	if err := s.tally.add(s.text); err != nil {
+		return nil, err
+	}
 	return s.pqStmt.QueryContext(ctx, args)
 }
 

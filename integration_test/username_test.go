@@ -17,12 +17,12 @@ import (
 
 // self is a context of a user who is signed in.
 func self(ctx context.Context, id roster.ID) context.Context {
-	return roster.WithActor(ctx, roster.Actor{Kind: roster.ActorUser, ID: id, SID: roster.NewID()})
+	return roster.WithActor(ctx, roster.Actor{Kind: roster.ActorUser, ID: id})
 }
 
 // clerk is a context of an administrator.
 func clerk(ctx context.Context, id roster.ID) context.Context {
-	return roster.WithActor(ctx, roster.Actor{Kind: roster.ActorAdmin, ID: id, SID: roster.NewID()})
+	return roster.WithActor(ctx, roster.Actor{Kind: roster.ActorAdmin, ID: id})
 }
 
 const nameTaken = roster.Code("identifier_taken username:taken")

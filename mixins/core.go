@@ -47,6 +47,7 @@ type Core[U roster.Model] struct {
 	hooks       hooks[U]
 	issuer      *tokens.Issuer
 	refresh     *tokens.RefreshCodec
+	view        *view
 	worker      *notify.Worker
 	hookErrors  atomic.Int64
 	cacheErrors atomic.Int64
@@ -78,7 +79,12 @@ func NewCore[U roster.Model](ctx context.Context, self Self[U], on *callbacks.Se
 	if err := c.newWorker(); err != nil {
 		return nil, err
 	}
-	return c, c.loadKeys(ctx)
+	if err := c.loadKeys(ctx); err != nil {
+		return nil, err
+	}
+	c.view = newView(c.Settings.Session, c.Store, c.Now)
+	c.view.keysChanged = c.reloadKeys
+	return c, c.view.catchUp(ctx) // before any token is accepted
 }
 
 // now is the time of an operation: UTC and whole microseconds, which is what the databases keep.

@@ -3,6 +3,7 @@ package mixins
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/roster-go/roster"
 )
@@ -15,11 +16,15 @@ func (m Session[U]) CheckFresh(ctx context.Context) error {
 		return err
 	}
 	actor := roster.ActorFrom(ctx)
-	if actor.Trusted() || c.now().Sub(actor.AuthTime) <= c.Settings.Session.FreshFor {
+	if actor.Trusted() {
 		return nil
 	}
-	if stepped, err := c.steppedUp(ctx, actor); stepped || err != nil {
+	proven, err := c.provenAt(ctx, actor)
+	if err != nil {
 		return err
+	}
+	if c.now().Sub(proven) <= c.Settings.Session.FreshFor {
+		return nil
 	}
 	if actor.Kind == roster.ActorAdmin {
 		c.recordAside(ctx, deed{action: actionOf(ctx), result: roster.AuditRefused, code: roster.CodeReauthentication})
@@ -27,17 +32,20 @@ func (m Session[U]) CheckFresh(ctx context.Context) error {
 	return roster.ErrReauthentication
 }
 
-// steppedUp reports whether the actor has proven a secret in their session since their access token was issued.
-func (c *Core[U]) steppedUp(ctx context.Context, actor roster.Actor) (bool, error) {
+// provenAt is when the actor has last proven a secret in their session, as the database has it: they may have done so since
+// their access token was issued, and the session may have ended.
+func (c *Core[U]) provenAt(ctx context.Context, actor roster.Actor) (time.Time, error) {
 	if actor.SID == (roster.ID{}) {
-		return false, nil
+		return actor.AuthTime, nil
 	}
 	x, err := c.Store.GetSession(ctx, actor.SID)
 	switch {
 	case errors.Is(err, roster.ErrNotFound):
-		return false, nil
+		return time.Time{}, roster.ErrSessionRevoked
 	case err != nil:
-		return false, err
+		return time.Time{}, err
+	case x.UserID != actor.ID || x.EndedAt != nil:
+		return time.Time{}, roster.ErrSessionRevoked
 	}
-	return x.UserID == actor.ID && x.EndedAt == nil && c.now().Sub(x.AuthTime) <= c.Settings.Session.FreshFor, nil
+	return x.AuthTime, nil
 }

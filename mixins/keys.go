@@ -78,3 +78,17 @@ func (c *Core[U]) makeKey(ctx context.Context) error {
 		CreatedAt: now, ChangedAt: now,
 	})
 }
+
+// reloadKeys puts to use what keys there are now.
+func (c *Core[U]) reloadKeys(ctx context.Context) error {
+	keys, _, err := c.readKeys(ctx)
+	if err != nil {
+		return err
+	}
+	set, err := tokens.NewSet(keys...)
+	if err != nil {
+		return err
+	}
+	c.issuer.Use(set)
+	return nil
+}

@@ -110,12 +110,14 @@ func (c *Core[U]) permit(ctx context.Context, permission string, target roster.I
 	if actor.ID == (roster.ID{}) {
 		return store.Rights{}, roster.ErrUnauthenticated
 	}
-	rights, err := c.Store.GetRights(ctx, actor.ID, c.now())
+	rights, live, err := c.Store.GetRights(ctx, actor.ID, actor.SID, c.now())
 	switch {
 	case errors.Is(err, roster.ErrNotFound):
 		return rights, c.forbidden(ctx, permission, target)
 	case err != nil:
 		return rights, err
+	case !live:
+		return rights, roster.ErrSessionRevoked
 	case !c.mayDo(rights, permission):
 		return rights, c.forbidden(ctx, permission, target)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"time"
 )
 
@@ -12,7 +13,7 @@ const cleanEvery = time.Hour
 
 var errRunning = errors.New("the repo runs already")
 
-// Run sends messages and cleans up until ctx ends. A second Run of the same repo is an error.
+// Run sends messages, follows revocations and cleans up until ctx ends. A second Run of the same repo is an error.
 func (c *Core[U]) Run(ctx context.Context) error {
 	if !c.running.CompareAndSwap(false, true) {
 		return errRunning
@@ -20,14 +21,12 @@ func (c *Core[U]) Run(ctx context.Context) error {
 	defer c.running.Store(false)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	cleaning := make(chan struct{})
-	go func() {
-		defer close(cleaning)
-		c.cleanUntil(ctx)
-	}()
+	var jobs sync.WaitGroup
+	jobs.Go(func() { c.cleanUntil(ctx) })
+	jobs.Go(func() { c.follow(ctx) })
 	err := c.worker.Run(ctx)
 	cancel()
-	<-cleaning
+	jobs.Wait()
 	return err
 }
 

@@ -78,6 +78,12 @@ type SessionConfig struct {
 	Grace time.Duration
 	// Leeway is how far clocks may differ, at most 60 s; 0 means 5 s.
 	Leeway time.Duration
+	// PollInterval is how often Run asks the database what was revoked elsewhere, should nobody tell: within so long every
+	// node knows. 1 s to 60 s; 0 means 1 s. Without Run a request asks.
+	PollInterval time.Duration
+	// MaxStaleness is how long access tokens are accepted while the database does not answer; then they are
+	// roster.ErrUnavailable. 1 s to 60 s, more than PollInterval; 0 means 10 s.
+	MaxStaleness time.Duration
 	// FreshFor is how long a log-in counts as fresh, for what changes a way to log in or destroys an account; 0 means
 	// 15 min.
 	FreshFor time.Duration
@@ -328,6 +334,8 @@ func (s Settings) WithDefaults() Settings {
 	fill(&x.Grace, 10*time.Second)
 	fill(&x.Leeway, 5*time.Second)
 	fill(&x.FreshFor, 15*time.Minute)
+	fill(&x.PollInterval, time.Second)
+	fill(&x.MaxStaleness, 10*time.Second)
 	fill(&x.Keep, 30*day)
 	x.MaxPerUser = cmp.Or(x.MaxPerUser, 10)
 	s.Account.CloseMode = cmp.Or(s.Account.CloseMode, roster.Deactivate)

@@ -8,6 +8,9 @@ import (
 // cleanBatch bounds one transaction of cleaning.
 const cleanBatch = 1000
 
+// keepRevocations is longer than any access token lives, whatever the clocks say.
+const keepRevocations = 3 * time.Hour
+
 // Keep says how long what is over is kept.
 type Keep struct {
 	Sessions     time.Duration // after their end
@@ -71,6 +74,10 @@ func (s *Store) Clean(ctx context.Context, now time.Time, keep Keep) (int64, err
 			SELECT hash FROM {devices} WHERE expires_at < $1
 			ORDER BY hash LIMIT $2 {skip_locked})
 			DELETE FROM {devices} WHERE hash IN (SELECT hash FROM over)`, now},
+		{`WITH over AS (
+			SELECT seq FROM {revocations} WHERE created_at < $1
+			ORDER BY seq LIMIT $2 {skip_locked})
+			DELETE FROM {revocations} WHERE seq IN (SELECT seq FROM over)`, now.Add(-keepRevocations)},
 		{`WITH over AS (
 			SELECT key FROM {lockouts} WHERE until < $1
 			ORDER BY key LIMIT $2 {skip_locked})

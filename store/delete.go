@@ -27,6 +27,7 @@ func (s *Store) RemoveUser(ctx context.Context, id roster.ID) error {
 	if err == nil && n == 0 {
 		return roster.ErrNotFound
 	}
+	s.revokes(ctx)
 	return err
 }
 

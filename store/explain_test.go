@@ -138,6 +138,7 @@ func populate(t *testing.T, db *sqlx.DB) {
 		`INSERT INTO roster_links (hash, purpose, user_id, address, created_at, expires_at)
 		SELECT decode(md5(i::text), 'hex'), 'confirm_email', ` + id("user") + `, 'u' || i || '@example.com', ` + at + `, '2100-01-01'
 		FROM generate_series(1, $1, 2) AS i`,
+		`INSERT INTO roster_revocations (session_id, created_at) SELECT id, now() - interval '1 hour' FROM roster_sessions LIMIT $1`,
 		`INSERT INTO roster_messages (id, kind, channel, user_id, recipient, language, priority, state, next_at, created_at, expires_at)
 		SELECT ` + id("message") + `, 'k', 'email', ` + id("user") + `, 'u', 'en', i % 3, CASE WHEN i % 500 = 1 THEN 'pending' ELSE 'sent' END,
 			` + at + `, ` + at + `, '2100-01-01'
@@ -303,7 +304,6 @@ func (c *crowded) requests(t *testing.T, ids []roster.ID) {
 	run("HoldUsername", func(ctx context.Context, i int) error { return c.HoldUsername(ctx, hash(i), &ids[i], c.now) })
 	run("ReleaseUsername", func(ctx context.Context, i int) error { return c.ReleaseUsername(ctx, holds(i)) })
 	run("OtherSuperuser", func(ctx context.Context, i int) error { return ignore(c.OtherSuperuser(ctx, ids[i], c.now)) })
-	run("GetRights", func(ctx context.Context, i int) error { return ignore(c.GetRights(ctx, ids[i], c.now)) })
 	inTx("LockState", func(ctx context.Context, _ int) error { return c.LockState(ctx) })
 	run("ListSuperusers", func(ctx context.Context, _ int) error { return ignore(c.ListSuperusers(ctx, c.now)) })
 	run("GetBlackout", func(ctx context.Context, _ int) error { return ignore(c.GetBlackout(ctx)) })
@@ -355,6 +355,17 @@ func (c *crowded) requests(t *testing.T, ids []roster.ID) {
 	run("GetSession", func(ctx context.Context, i int) error { return ignore(c.GetSession(ctx, sessions[i].ID)) })
 	inTx("LockSession", func(ctx context.Context, i int) error { return ignore(c.LockSession(ctx, sessions[i].ID)) })
 	run("ListSessions", func(ctx context.Context, i int) error { return ignore(c.ListSessions(ctx, ids[i], c.now)) })
+	known, err := c.ReadRevocations(t.Context(), 0, time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	run("ReadRevocations", func(ctx context.Context, _ int) error {
+		return ignore(c.ReadRevocations(ctx, known.Position, time.Minute))
+	})
+	run("GetRights", func(ctx context.Context, i int) error {
+		_, _, err := c.GetRights(ctx, ids[i], sessions[i].ID, c.now)
+		return err
+	})
 	run("GetStanding", func(ctx context.Context, i int) error { return ignore(c.GetStanding(ctx, sessions[i].ID)) })
 	run("RotateSession", func(ctx context.Context, i int) error {
 		return ignore(c.RotateSession(ctx, store.Rotation{

@@ -10,7 +10,7 @@ import (
 // ours are Roster's own tables; each is named with the prefix.
 var ours = []string{
 	"audit", "bans", "changes", "counters", "devices", "identities", "holds", "keys", "links", "lockouts", "messages",
-	"migrations", "migrations_lock", "otp_objects", "otps", "passwords", "sessions", "state", "tries",
+	"migrations", "migrations_lock", "otp_objects", "otps", "passwords", "revocations", "sessions", "state", "tries",
 }
 
 // longestSuffix is the longest that the name of an index adds to that of its table.

@@ -102,6 +102,7 @@ func (s *Store) InsertSession(ctx context.Context, x *Session, a Admission) (evi
 			}
 			evicted = append(evicted, id)
 		}
+		s.revokes(ctx)
 		return evicted, known, nil
 	}
 	if evicted, err = s.ids(ctx, evictSessions, args[:3]...); err != nil {
@@ -240,15 +241,22 @@ func (s *Store) EndSession(ctx context.Context, id roster.ID, now time.Time, rea
 	n, err := s.exec(ctx, `
 		UPDATE {sessions} SET ended_at = $2, ended_reason = $3, successor = NULL
 		WHERE id = $1 AND ended_at IS NULL`, id, now, reason)
+	if n > 0 {
+		s.revokes(ctx)
+	}
 	return n > 0, err
 }
 
 // EndSessions ends all live sessions of a user but the one named except, and returns their ids.
 func (s *Store) EndSessions(ctx context.Context, user, except roster.ID, now time.Time, reason roster.RevokeReason) ([]roster.ID, error) {
-	return s.ids(ctx, `
+	ended, err := s.ids(ctx, `
 		UPDATE {sessions} SET ended_at = $3, ended_reason = $4, successor = NULL
 		WHERE user_id = $1 AND id <> $2 AND ended_at IS NULL
 		RETURNING id`, user, except, now, reason)
+	if len(ended) > 0 {
+		s.revokes(ctx)
+	}
+	return ended, err
 }
 
 // Standing is what decides whether an access token still counts.

@@ -29,12 +29,15 @@ type Rights struct {
 	Superuser   bool
 }
 
-// GetRights returns the rights of a user who is not banned, archived or deleted; else roster.ErrNotFound.
-func (s *Store) GetRights(ctx context.Context, id roster.ID, now time.Time) (Rights, error) {
-	var r Rights
-	err := s.row(ctx, "SELECT permissions, superuser FROM {users}\nWHERE id = $1 AND "+usable("$2"),
-		[]any{id, now}, &r.Permissions, &r.Superuser)
-	return r, err
+// GetRights returns the rights of a user who is not banned, archived or deleted; else roster.ErrNotFound. live tells whether
+// a session of theirs goes on; with the zero id none is asked for.
+func (s *Store) GetRights(ctx context.Context, id, session roster.ID, now time.Time) (r Rights, live bool, err error) {
+	err = s.row(ctx, `
+		SELECT permissions, superuser, cast($4 AS boolean) OR EXISTS (
+			SELECT 1 FROM {sessions} s WHERE s.id = $3 AND s.user_id = {users}.id AND s.ended_at IS NULL
+		)
+		FROM {users} WHERE id = $1 AND `+usable("$2"), []any{id, now, session, session == roster.ID{}}, &r.Permissions, &r.Superuser, &live)
+	return r, live, err
 }
 
 // Blackout is the record of a blackout; SetAt is nil when none is set.
@@ -62,6 +65,9 @@ func (s *Store) SetBlackout(ctx context.Context, b Blackout) error {
 		UPDATE {state} SET epoch = epoch + 1, blackout_at = $1, blackout_by = $2, blackout_message = $3, blackout_closed = $4,
 			blackout_until = $5
 		WHERE id = 1`, b.SetAt, b.By, b.Message, b.Closed, b.Until)
+	if err == nil {
+		s.revokes(ctx)
+	}
 	return err
 }
 

@@ -2,7 +2,7 @@
 // of the databases' errors to Roster's.
 //
 // One text serves both databases wherever it can. Times come from the caller, in UTC and whole microseconds; no
-// statement asks the database for the time.
+// statement asks the database for the time, but for the age of revocations, which triggers write.
 package store
 
 import (
@@ -60,6 +60,8 @@ type CommitHooks struct {
 	Timeout time.Duration
 	// Report is told of panics and of functions that ended late.
 	Report func(ctx context.Context, err error)
+	// Revoked is called once a transaction is committed that may have ended what access tokens stand on; nil: nobody asks.
+	Revoked func(ctx context.Context)
 }
 
 // Store runs the statements of one repo. It is safe for concurrent use and owns no connection.

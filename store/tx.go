@@ -23,6 +23,8 @@ type unit struct {
 	hooked bool
 	// guessed says that guesses are counted in it, for want of a second connection.
 	guessed bool
+	// revoked says that the repo was told, after the commit, of what the unit revoked.
+	revoked bool
 	ended   []func()
 }
 

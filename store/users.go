@@ -151,6 +151,9 @@ func (s *Store) UpdateUser(ctx context.Context, id roster.ID, set []Assignment, 
 	case n == 0:
 		return roster.ErrNotFound
 	}
+	if slices.Contains(columns, "epoch") {
+		s.revokes(ctx)
+	}
 	return s.holdsMeanwhile(ctx, id, holds)
 }
 

@@ -1,6 +1,7 @@
 package tokens
 
 import (
+	"cmp"
 	"errors"
 	"sync/atomic"
 	"time"
@@ -14,12 +15,16 @@ type Config struct {
 	// Leeway is how far clocks may differ, 0 to 60 s: a token lives so much past its exp, and its nbf and iat may
 	// lie so far ahead.
 	Leeway time.Duration
+	// Remember is how many tokens are remembered whose signature has held, so that it is checked once, by their hash; 0
+	// means 10,000, a negative number none. Tokens of more than 2048 bytes are not remembered.
+	Remember int
 }
 
 // Issuer signs and verifies access tokens. It is safe for concurrent use.
 type Issuer struct {
-	config Config
-	keys   atomic.Pointer[Set]
+	config   Config
+	keys     atomic.Pointer[Set]
+	verified *verified // nil: none is remembered
 }
 
 const maxLeeway = time.Minute
@@ -43,6 +48,9 @@ func NewIssuer(config Config, keys *Set) (*Issuer, error) {
 		return nil, errors.Join(faults...)
 	}
 	i := &Issuer{config: config}
+	if config.Remember >= 0 {
+		i.verified = newVerified(cmp.Or(config.Remember, 10_000))
+	}
 	i.keys.Store(keys)
 	return i, nil
 }

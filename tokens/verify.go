@@ -1,6 +1,7 @@
 package tokens
 
 import (
+	"crypto/sha256"
 	"errors"
 	"strings"
 	"time"
@@ -22,6 +23,28 @@ const maxHeader = 512
 // A token with nothing wrong but its age is ErrTokenExpired. Everything else is ErrInvalidToken, whatever the
 // bytes; its cause says why and is not for clients. Claims are not read before the signature holds.
 func (i *Issuer) Verify(token string, now time.Time) (roster.Claims, error) {
+	if i.verified == nil || len(token) > maxRemembered {
+		return i.verify(token, now)
+	}
+	hash, keys := sha256.Sum256([]byte(token)), i.keys.Load()
+	if claims, ok := i.verified.get(hash, keys); ok {
+		if err := i.judge(claims, now); err != nil {
+			i.verified.drop(hash)
+			return roster.Claims{}, err
+		}
+		return claims, nil
+	}
+	claims, err := i.verify(token, now)
+	if err == nil {
+		i.verified.put(hash, seen{keys, own(claims)})
+	}
+	return claims, err
+}
+
+// maxRemembered is the longest token that is remembered, in bytes.
+const maxRemembered = 2048
+
+func (i *Issuer) verify(token string, now time.Time) (roster.Claims, error) {
 	claims, err := i.read(token)
 	if err == nil {
 		err = i.judge(claims, now)

@@ -59,7 +59,11 @@ func (r *UsersRepo[U]) init(self mixins.Self[U], cfg Config, plain bool) error {
 	defer cancel()
 	var core *mixins.Core[U]
 	var err error
-	parts.Store, err = openStore(ctx, cfg, plan, func(ctx context.Context, err error) { core.ReportCommit(ctx, err) })
+	parts.Store, err = openStore(ctx, cfg, plan, store.CommitHooks{
+		Timeout: cfg.Callbacks.OnTimeout,
+		Report:  func(ctx context.Context, err error) { core.ReportCommit(ctx, err) },
+		Revoked: func(ctx context.Context) { core.Revoked(ctx) },
+	})
 	if err != nil {
 		return fmt.Errorf("usersrepo: %w", err)
 	}
@@ -115,7 +119,7 @@ func newParts[U roster.Model](cfg Config, plan *mixins.Plan[U]) (mixins.Parts[U]
 }
 
 // openStore judges the program's handle and the tables behind it.
-func openStore[U roster.Model](ctx context.Context, cfg Config, plan *mixins.Plan[U], report func(context.Context, error)) (*store.Store, error) {
+func openStore[U roster.Model](ctx context.Context, cfg Config, plan *mixins.Plan[U], hooks store.CommitHooks) (*store.Store, error) {
 	dialect, err := store.Probe(ctx, cfg.DB)
 	if err != nil {
 		return nil, err
@@ -132,9 +136,7 @@ func openStore[U roster.Model](ctx context.Context, cfg Config, plan *mixins.Pla
 	if err := migrator.Validate(ctx); err != nil {
 		return nil, err
 	}
-	s, err := store.New(cfg.DB, dialect, cfg.Store, plan.Columns(), store.CommitHooks{
-		Timeout: cfg.Callbacks.OnTimeout, Report: report,
-	})
+	s, err := store.New(cfg.DB, dialect, cfg.Store, plan.Columns(), hooks)
 	if err != nil {
 		return nil, err
 	}

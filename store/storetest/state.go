@@ -55,14 +55,25 @@ func (s *suite) testState(t *testing.T) {
 	t.Run("it tells what an actor may do", func(t *testing.T) {
 		want := store.Rights{Permissions: roster.NewPermissions("b", "a"), Superuser: true}
 		a := s.user(t, func(a *account) { a.Permissions, a.Superuser = want.Permissions, true })
-		got, err := s.GetRights(t.Context(), a.ID, s.now)
+		got, live, err := s.GetRights(t.Context(), a.ID, roster.ID{}, s.now)
 		noError(t, err)
 		same(t, "rights", got, want)
+		same(t, "live without a session", live, true)
+		over := s.session(t, a.ID)
+		_, err = s.EndSession(t.Context(), over.ID, s.now, roster.RevokedAll)
+		noError(t, err)
+		for session, want := range map[roster.ID]bool{
+			s.session(t, a.ID).ID: true, s.session(t, s.user(t).ID).ID: false, newID(): false, over.ID: false,
+		} {
+			_, live, err := s.GetRights(t.Context(), a.ID, session, s.now)
+			noError(t, err)
+			same(t, "live", live, want)
+		}
 		for _, change := range unusable {
-			_, err := s.GetRights(t.Context(), s.user(t, change).ID, s.now)
+			_, _, err := s.GetRights(t.Context(), s.user(t, change).ID, roster.ID{}, s.now)
 			fails(t, err, roster.ErrNotFound)
 		}
-		_, err = s.GetRights(t.Context(), newID(), s.now)
+		_, _, err = s.GetRights(t.Context(), newID(), roster.ID{}, s.now)
 		fails(t, err, roster.ErrNotFound)
 	})
 }

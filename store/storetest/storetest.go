@@ -53,6 +53,7 @@ var groups = map[string][]part{
 		{"management", (*suite).testManagement},
 		{"audit", (*suite).testAudit},
 		{"rotation", (*suite).testRotation},
+		{"revocations", (*suite).testRevocations},
 	},
 	"outbox": {
 		{"message", (*suite).testMessage},

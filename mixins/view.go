@@ -1,0 +1,299 @@
+package mixins
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/roster-go/roster"
+	"github.com/roster-go/roster/cache"
+	"github.com/roster-go/roster/store"
+)
+
+// view is what this process knows of revocations, so that an access token is judged without asking anybody. Its truth is
+// the database, which it reads at the start, after each transaction of this process that revokes something, when others
+// tell of theirs, and in any case each PollInterval. What it has not read for MaxStaleness it says nothing about.
+type view struct {
+	read func(ctx context.Context, position int64, life time.Duration) (store.Revocations, error)
+	now  func() time.Time
+
+	poll, stale time.Duration
+	life        time.Duration // for which an entry is kept: as long as a token that it kills could live
+
+	heard     atomic.Pointer[time.Time] // when the last reading began that came back; nil: what is known is not all
+	failed    atomic.Pointer[time.Time] // when the last one failed
+	following atomic.Bool               // somebody reads each PollInterval, so that requests need not
+
+	// One reads at a time, who holds the one place of reading. Whoever waited while a reading began and ended needs none
+	// of their own.
+	reading  chan struct{}
+	asked    atomic.Int64
+	served   int64
+	position int64
+	swept    time.Time
+	// keysChanged is called when the signing keys have.
+	keysChanged func(ctx context.Context) error
+	keysEpoch   int64
+
+	mu          sync.RWMutex
+	globalEpoch int64
+	sessions    map[roster.ID]time.Time // when each was learned of
+	users       map[roster.ID]userEpoch
+}
+
+type userEpoch struct {
+	epoch   int64
+	learned time.Time
+}
+
+// A request waits so long for a reading at most, and asks for none so shortly after one that failed.
+const (
+	maxAsk   = time.Second
+	askPause = 200 * time.Millisecond
+)
+
+// viewMargin is added to the life of an entry, for clocks that differ.
+const viewMargin = time.Minute
+
+func newView(s SessionConfig, db *store.Store, now func() time.Time) *view {
+	return &view{
+		read: db.ReadRevocations, now: now, poll: s.PollInterval, stale: s.MaxStaleness,
+		life: s.AccessTTL + s.Leeway + viewMargin, reading: make(chan struct{}, 1),
+		sessions: map[roster.ID]time.Time{}, users: map[roster.ID]userEpoch{},
+	}
+}
+
+// catchUp reads what is committed by now, and what was before the last reading and could not be seen by it.
+func (v *view) catchUp(ctx context.Context) error {
+	ticket := v.asked.Add(1)
+	select {
+	case v.reading <- struct{}{}:
+		defer func() { <-v.reading }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if v.served >= ticket {
+		return nil
+	}
+	upTo, began := v.asked.Load(), v.now()
+	r, err := v.read(ctx, v.position, v.life)
+	if err == nil && v.learn(r, began) {
+		if err = v.keysChanged(ctx); err == nil {
+			v.keysEpoch = r.KeysEpoch
+		}
+	}
+	if err != nil {
+		v.failed.Store(&began)
+		return err
+	}
+	v.served, v.position = upTo, r.Position
+	v.heard.Store(&began)
+	return nil
+}
+
+// learn takes over what was read, and reports whether the signing keys have changed.
+func (v *view) learn(r store.Revocations, now time.Time) (keys bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.globalEpoch = r.GlobalEpoch
+	for _, id := range r.Sessions {
+		if _, known := v.sessions[id]; !known {
+			v.sessions[id] = now
+		}
+	}
+	for _, u := range r.Users {
+		if u.Epoch > v.users[u.ID].epoch {
+			v.users[u.ID] = userEpoch{u.Epoch, now}
+		}
+	}
+	v.sweep(now)
+	return r.KeysEpoch != v.keysEpoch
+}
+
+const sweepEvery = time.Minute
+
+// sweep forgets what can kill no token any more. It makes the maps anew, since they do not shrink.
+func (v *view) sweep(now time.Time) {
+	if now.Sub(v.swept) < sweepEvery {
+		return
+	}
+	v.swept = now
+	sessions, users := map[roster.ID]time.Time{}, map[roster.ID]userEpoch{}
+	for id, learned := range v.sessions {
+		if now.Sub(learned) <= v.life {
+			sessions[id] = learned
+		}
+	}
+	for id, u := range v.users {
+		if now.Sub(u.learned) <= v.life {
+			users[id] = u
+		}
+	}
+	v.sessions, v.users = sessions, users
+}
+
+// ready lets a request go on that needs what is revoked: at once where that was read shortly before, else after a reading.
+// While the database does not answer, what was read lately still counts, and one request at a time asks for more.
+func (v *view) ready(ctx context.Context) error {
+	age := v.age()
+	usable := age <= v.stale
+	switch {
+	case age <= v.poll, usable && v.following.Load():
+		return nil
+	case since(v.now, &v.failed) < askPause, usable && len(v.reading) > 0:
+		return v.usable(nil)
+	}
+	inner, cancel := context.WithTimeout(ctx, maxAsk)
+	defer cancel()
+	err := v.catchUp(inner)
+	if err != nil && ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return v.usable(err)
+}
+
+// usable refuses to judge by what was read too long ago.
+func (v *view) usable(err error) error {
+	if v.age() <= v.stale {
+		return nil
+	}
+	return roster.ErrUnavailable.WithRetryAfter(time.Second).WithCause(err)
+}
+
+// age is how long ago the last reading began.
+func (v *view) age() time.Duration { return since(v.now, &v.heard) }
+
+func since(now func() time.Time, at *atomic.Pointer[time.Time]) time.Duration {
+	if t := at.Load(); t != nil {
+		return now().Sub(*t)
+	}
+	return never
+}
+
+const never = time.Duration(1<<63 - 1)
+
+// distrust makes the next request read, whatever comes of it.
+func (v *view) distrust() { v.heard.Store(nil) }
+
+// judge returns why the claims of a token no longer hold, or nil.
+func (v *view) judge(claims roster.Claims) error {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	if claims.GlobalEpoch < v.globalEpoch {
+		return roster.ErrSessionRevoked
+	}
+	if _, ended := v.sessions[claims.SessionID]; ended {
+		return roster.ErrSessionRevoked
+	}
+	if claims.Epoch < v.users[claims.Subject].epoch {
+		return roster.ErrTokenExpired // the session lives: refreshing gives a token of the new epoch
+	}
+	return nil
+}
+
+// size is how many revocations are known.
+func (v *view) size() int {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	return len(v.sessions) + len(v.users)
+}
+
+// revocationFeed is the channel on which nodes tell each other that there is something to read. What there is they do not
+// tell: whoever can write to the cache could end sessions.
+const revocationFeed = "revocations"
+
+// Revoked is told that this process has committed what revokes something: it knows of it before the operation returns, and
+// wakes the others.
+func (c *Core[U]) Revoked(ctx context.Context) {
+	if c == nil || c.view == nil {
+		return // Init is not done
+	}
+	inner, cancel := context.WithTimeout(ctx, maxAsk)
+	defer cancel()
+	if err := c.view.catchUp(inner); err != nil {
+		c.view.distrust()
+		c.Logger.ErrorContext(ctx, "what was revoked could not be read back: tokens are unavailable until it is", slog.Any("error", err))
+	}
+	if err := c.Cache.Publish(ctx, revocationFeed, []byte{'1'}); err != nil {
+		c.reportCache(ctx, err)
+	}
+}
+
+// followPause gathers what others tell in a burst.
+const followPause = 5 * time.Millisecond
+
+// maxFollow bounds one reading by follow.
+const maxFollow = 5 * time.Second
+
+// follow keeps the view current until ctx ends.
+func (c *Core[U]) follow(ctx context.Context) {
+	c.view.following.Store(true)
+	defer c.view.following.Store(false)
+	tick := time.NewTicker(c.view.poll)
+	defer tick.Stop()
+	feed := c.listen(ctx)
+	for failing := false; ; {
+		inner, cancel := context.WithTimeout(ctx, maxFollow)
+		err := c.view.catchUp(inner)
+		cancel()
+		if ctx.Err() != nil {
+			return
+		}
+		if failing != (err != nil) {
+			failing = err != nil
+			c.reportView(ctx, err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if feed == nil {
+				feed = c.listen(ctx)
+			}
+		case _, ok := <-feed:
+			if !ok {
+				feed = nil
+				continue
+			}
+			gather(ctx, feed)
+		}
+	}
+}
+
+// listen subscribes to what other nodes tell; nil: the cache does not answer, and there is the poll.
+func (c *Core[U]) listen(ctx context.Context) <-chan cache.Event {
+	feed, err := c.Cache.Subscribe(ctx, revocationFeed)
+	if err != nil && ctx.Err() == nil {
+		c.reportCache(ctx, err)
+	}
+	return feed
+}
+
+// gather takes what comes within a moment, so that one reading serves for all of a burst.
+func gather(ctx context.Context, feed <-chan cache.Event) {
+	end := time.NewTimer(followPause)
+	defer end.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-end.C:
+			return
+		case _, ok := <-feed:
+			if !ok {
+				return // the caller finds it closed as well
+			}
+		}
+	}
+}
+
+func (c *Core[U]) reportView(ctx context.Context, err error) {
+	if err == nil {
+		c.Logger.InfoContext(ctx, "revocations are followed again")
+		return
+	}
+	c.Logger.WarnContext(ctx, "revocations cannot be read: tokens are verified from memory for so long, and then unavailable",
+		slog.Duration("max_staleness", c.view.stale), slog.Any("error", err))
+}
