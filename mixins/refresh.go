@@ -100,10 +100,10 @@ func (c *Core[U]) judgeRefresh(ctx context.Context, token tokens.Refresh) (roste
 		return pair, roster.ErrSessionExpired
 	case token.Generation > x.Generation:
 		return pair, roster.ErrInvalidRefresh // of a future that a backup has undone
+	case x.GlobalEpoch < epoch: // it is over whoever comes: there is no theft to tell of
+		return pair, c.endForBlackout(ctx, x)
 	case !current && !(previous && c.inGrace(x, now)):
 		return pair, c.reused(ctx, x, token)
-	case x.GlobalEpoch < epoch:
-		return pair, c.endForBlackout(ctx, x)
 	case state != nil:
 		return pair, c.endForState(ctx, x, state)
 	}
