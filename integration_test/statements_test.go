@@ -26,8 +26,9 @@ type tally struct {
 	// down makes the server seem to be away: every statement fails.
 	down atomic.Bool
 
-	mu    sync.Mutex
-	texts []string
+	mu     sync.Mutex
+	texts  []string
+	begins int
 }
 
 func (y *tally) add(text string) error {
@@ -47,6 +48,13 @@ func (y *tally) taken() []string {
 	texts := y.texts
 	y.texts = nil
 	return texts
+}
+
+// begun returns how many transactions have begun.
+func (y *tally) begun() int {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	return y.begins
 }
 
 // tallied founds a world on a PostgreSQL database whose statements are written down.
@@ -94,6 +102,13 @@ type pqConn interface {
 type tallyConn struct {
 	pqConn
 	tally *tally
+}
+
+func (c tallyConn) BeginTx(ctx context.Context, options driver.TxOptions) (driver.Tx, error) {
+	c.tally.mu.Lock()
+	c.tally.begins++
+	c.tally.mu.Unlock()
+	return c.pqConn.BeginTx(ctx, options)
 }
 
 func (c tallyConn) ExecContext(ctx context.Context, text string, args []driver.NamedValue) (driver.Result, error) {
@@ -173,8 +188,8 @@ func TestStatements(t *testing.T) {
 	}{
 		{"Get", 1, func() error { _, err := w.Get(ctx, u.ID); return err }, ""},
 		{"GetByLogin", 1, func() error { _, err := w.GetByLogin(ctx, "Alice@example.com"); return err }, ""},
-		{"Login", 5, func() error { _, err := w.Login(ctx, roster.PasswordCredentials("alice", password)); return err }, ""},
-		{"Login from a known device", 6, func() error {
+		{"Login", 4, func() error { _, err := w.Login(ctx, roster.PasswordCredentials("alice", password)); return err }, ""},
+		{"Login from a known device", 5, func() error {
 			credentials := roster.PasswordCredentials("alice", password)
 			credentials.DeviceToken = device
 			login, err := w.Login(ctx, credentials)
@@ -185,12 +200,12 @@ func TestStatements(t *testing.T) {
 		}, ""},
 		{"Login with a wrong password", 3, func() error { _, err := w.Login(ctx, roster.PasswordCredentials("alice", "wrong")); return err }, "invalid_credentials"},
 		{"Login of nobody", 3, func() error { _, err := w.Login(ctx, roster.PasswordCredentials("nobody", "wrong")); return err }, "invalid_credentials"},
-		{"Register with a confirmation", 6, func() error {
+		{"Register with a confirmation", 4, func() error {
 			registered++
 			_, _, err := w.Register(ctx, person("", fmt.Sprintf("new%d@example.com", registered), ""), password)
 			return err
 		}, ""},
-		{"Register with a username", 7, func() error {
+		{"Register with a username", 5, func() error {
 			registered++
 			_, _, err := w.Register(ctx, person(fmt.Sprintf("new%d", registered), fmt.Sprintf("new%d@example.com", registered), ""), password)
 			return err
@@ -224,6 +239,20 @@ func TestStatements(t *testing.T) {
 			}
 		})
 	}
+	t.Run("takes one transaction to register, and one to log in", func(t *testing.T) {
+		for _, call := range []func() error{
+			func() error {
+				_, pair, err := w.Register(ctx, person("onetx", "onetx@example.com", ""), password)
+				same(t, true, pair != nil)
+				return err
+			},
+			func() error { _, err := w.Login(ctx, roster.PasswordCredentials("onetx", password)); return err },
+		} {
+			before := y.begun()
+			same(t, nil, call())
+			same(t, before+1, y.begun())
+		}
+	})
 	t.Run("takes as many whoever fails to log in", func(t *testing.T) { // SEC-73
 		var counts []int
 		passwordless := w.add(t, person("passwordless", "", ""))

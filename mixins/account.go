@@ -22,8 +22,9 @@ func NewAccount[U roster.Model](c *Core[U]) Account[U] { return Account[U]{c} }
 // AccountOps are the operations of Account.
 type AccountOps[U roster.Model] interface {
 	// Register makes an account for a person and logs them in where an unproven contact allows it; the tokens are nil
-	// otherwise, and when a BeforeLogin hook refuses. Any other error of issuing them is returned, without the user, although
-	// the account was committed before and stays; what joined a transaction in ctx is undone with that. An address of the
+	// otherwise, and when a BeforeLogin hook refuses. Any other error of issuing them is returned, without the user. Where the
+	// program has hooks or overrides, the account was committed before and stays then; else both are in one transaction. What
+	// joined a transaction in ctx is undone with that. An address of the
 	// network may register 20 times an hour by default (Protection.Registration); beyond that it is
 	// roster.ErrTooManyRequests. With Account.ConcealRegistration there is neither a user nor tokens, whether the e-mail
 	// address and phone number were free or taken; the owner of a taken one is told. A taken username still is
@@ -91,22 +92,36 @@ func (m Account[U]) Register(ctx context.Context, user U, password roster.Secret
 	if c.Settings.Account.ConcealRegistration {
 		return none, nil, c.registerConcealed(ctx, user, password, o, giveBack)
 	}
-	created, err := c.Self.Create(ctx, user, c.signup(user, password, o)...)
+	issue := roster.IssueOptions{Via: roster.ViaSignup, Remember: o.Remember, Captcha: o.Captcha, DeviceToken: o.DeviceToken}
+	if !o.WithoutPassword {
+		issue.AMR = []string{"pwd"}
+	}
+	var pair *roster.TokenPair
+	var issued issued[U]
+	enter := func(ctx context.Context, created U) error {
+		if c.Settings.Account.RequireConfirmed && !created.Base().Verified() {
+			return nil
+		}
+		fresh, err := c.Self.IssueTokens(withIssued(ctx, &issued), created.Base().ID, issue)
+		if err == nil {
+			pair = &fresh
+		}
+		return err
+	}
+	storing := ctx
+	if issued.stored = c.entersAtOnce(); issued.stored {
+		storing = context.WithValue(ctx, enterKey{}, enter)
+	}
+	created, err := c.Self.Create(storing, user, c.signup(user, password, o)...)
 	if err != nil {
 		if !tellsTaken(err) {
 			giveBack()
 		}
 		return none, nil, err
 	}
-	if c.Settings.Account.RequireConfirmed && !created.Base().Verified() {
-		return created, nil, nil
+	if !issued.stored {
+		err = enter(ctx, created)
 	}
-	issue := roster.IssueOptions{Via: roster.ViaSignup, Remember: o.Remember, Captcha: o.Captcha, DeviceToken: o.DeviceToken}
-	if !o.WithoutPassword {
-		issue.AMR = []string{"pwd"}
-	}
-	var issued issued[U]
-	pair, err := c.Self.IssueTokens(withIssued(ctx, &issued), created.Base().ID, issue)
 	switch {
 	case errors.Is(err, errVetoed):
 		return created, nil, nil // the account is there all the same
@@ -116,7 +131,20 @@ func (m Account[U]) Register(ctx context.Context, user U, password roster.Secret
 	if issued.known {
 		created = issued.user
 	}
-	return created, &pair, nil
+	return created, pair, nil
+}
+
+type enterKey struct{}
+
+// entersAtOnce reports whether a registration makes the session in the transaction that stores the user: nothing of the
+// program's can refuse the session, change the row before it, or wait for the account alone to be committed.
+func (c *Core[U]) entersAtOnce() bool {
+	if !c.Plain {
+		return false
+	}
+	create, login, message := c.hooks.Create.Begin(), c.hooks.Login.Begin(), c.hooks.Message.Begin()
+	return !create.HasBefore() && !create.HasAfter() && !create.HasOn() && !login.HasBefore() && !login.HasAfter() &&
+		!message.HasBefore() && !message.HasAfter()
 }
 
 // tellsTaken reports whether an error told that somebody has an identifier. Such a registration counts: else an address

@@ -185,10 +185,14 @@ func (m CRUD[U]) UpdateLastLogin(ctx context.Context, id roster.ID) error {
 		return err
 	}
 	return c.Store.Autocommit(ctx, func(ctx context.Context) error {
-		most := c.Settings.Protection.CloseAfter
-		if a := attemptOf[U](ctx); a != nil && a.device != nil {
-			most = 0 // a known device neither feeds nor clears what others tried
-		}
-		return c.Store.TouchLastLogin(ctx, id, c.now(), most)
+		return c.Store.TouchLastLogin(ctx, id, c.now(), c.forgets(ctx))
 	})
+}
+
+// forgets returns how many wrong passwords in a row a log-in does not make forgotten.
+func (c *Core[U]) forgets(ctx context.Context) int {
+	if a := attemptOf[U](ctx); a != nil && a.device != nil {
+		return 0 // a known device neither feeds nor clears what others tried
+	}
+	return c.Settings.Protection.CloseAfter
 }

@@ -75,6 +75,8 @@ type issued[U roster.Model] struct {
 	// epoch is the user's before the secret was judged; nil: none was. When it is another one by the time that the row is
 	// locked, the password was changed or the user kicked meanwhile: that wins (ACCT-28).
 	epoch *int64
+	// stored says that the running transaction has stored the user, and that nothing of the program's has seen the row since.
+	stored bool
 }
 
 // errOutrun is the answer to a log-in that something has overtaken which ends all sessions.
@@ -105,7 +107,7 @@ func (m Session[U]) IssueTokens(ctx context.Context, id roster.ID, options roste
 		options.AMR = []string{"app"}
 	}
 	err = c.Store.Transact(ctx, func(ctx context.Context) error {
-		u, err := c.lock(ctx, id)
+		u, err := c.entrant(ctx, id, into)
 		if err != nil {
 			return err
 		}
@@ -126,8 +128,10 @@ func (m Session[U]) IssueTokens(ctx context.Context, id roster.ID, options roste
 				return err
 			}
 		}
-		if err := c.Self.UpdateLastLogin(ctx, id); err != nil {
-			return err
+		if !c.Plain { // else the session's statement does it
+			if err := c.Self.UpdateLastLogin(ctx, id); err != nil {
+				return err
+			}
 		}
 		first, now := u.Base().LastLoginAt == nil, c.now()
 		u.Base().LastLoginAt = &now
@@ -162,6 +166,16 @@ func (m Session[U]) IssueTokens(ctx context.Context, id roster.ID, options roste
 	return pair, nil
 }
 
+// entrant returns the user who is to get a session, and locks the row. Nobody else sees that of one who has just been stored.
+func (c *Core[U]) entrant(ctx context.Context, id roster.ID, into *issued[U]) (U, error) {
+	if into != nil && into.stored {
+		if u, ok := c.freshUser(ctx, id); ok {
+			return u, nil
+		}
+	}
+	return c.lock(ctx, id)
+}
+
 // veto is the error of a Before hook, which stays what it is for the caller.
 type veto struct{ error }
 
@@ -185,9 +199,11 @@ func (c *Core[U]) begin(ctx context.Context, u U, options roster.IssueOptions, d
 		return x, "", false, err
 	}
 	entered := deed{action: "login.ok", subject: &id, session: &x.ID, changes: map[string]any{"via": options.Via, "amr": options.AMR}}
-	evicted, known, err := c.Store.InsertSession(ctx, &x, store.Admission{
-		Most: s.MaxPerUser, Superuser: u.Base().Superuser, Device: device, Entry: c.entry(ctx, entered),
-	})
+	admission := store.Admission{Most: s.MaxPerUser, Superuser: u.Base().Superuser, Device: device, Entry: c.entry(ctx, entered)}
+	if c.Plain {
+		admission.Touch = &store.Touch{CloseAfter: c.forgets(ctx)}
+	}
+	evicted, known, err := c.Store.InsertSession(ctx, &x, admission)
 	if errors.Is(err, roster.ErrNotFound) {
 		if closed := c.closedFor(ctx, u.Base().Superuser); closed != nil {
 			err = closed

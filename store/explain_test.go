@@ -349,6 +349,7 @@ func (c *crowded) requests(t *testing.T, ids []roster.ID) {
 		}
 		_, _, err := c.InsertSession(ctx, &sessions[i], store.Admission{
 			Most: 2, Device: store.Device{Fresh: hash(i + 100), ExpiresAt: c.now.Add(time.Hour), Most: 10},
+			Touch: &store.Touch{CloseAfter: 100},
 		})
 		return err
 	})

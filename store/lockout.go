@@ -63,13 +63,16 @@ func (s *Store) OpenPassword(ctx context.Context, user roster.ID) error {
 
 // ForgetFailures forgets a user's wrong passwords unless there were enough to close it.
 func (s *Store) ForgetFailures(ctx context.Context, user roster.ID, most int) error {
-	_, err := s.exec(ctx, forgetFailures, user, most)
+	_, err := s.exec(ctx, forgetFailuresOf("$1", "$2"), user, most)
 	return err
 }
 
-const forgetFailures = `
+// forgetFailuresOf is the statement of ForgetFailures on values of whatever numbers.
+func forgetFailuresOf(user, most string) string {
+	return `
 	UPDATE {passwords} SET failures = 0
-	WHERE user_id = $1 AND failures > 0 AND failures < $2 AND closed_at IS NULL`
+	WHERE user_id = ` + user + ` AND failures > 0 AND failures < ` + most + ` AND closed_at IS NULL`
+}
 
 // PutLockout writes down that something is locked. With begins it does so unless it is locked already, and reports
 // whether it was not: of any number of callers one is told so.

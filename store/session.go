@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -66,6 +67,14 @@ type Admission struct {
 	Device Device
 	// Entry is what the audit trail tells of it; nil: nothing.
 	Entry *AuditEntry
+	// Touch does what TouchLastLogin does as well, at the time of the session; nil: not.
+	Touch *Touch
+}
+
+// Touch is what a log-in changes beside its session.
+type Touch struct {
+	// CloseAfter is how many wrong passwords in a row are not forgotten.
+	CloseAfter int
 }
 
 // InsertSession stores a session of a user whose row is locked and fills in the global epoch. It ends the user's least
@@ -90,6 +99,11 @@ func (s *Store) InsertSession(ctx context.Context, x *Session, a Admission) (evi
 			template += ", told AS (" + insertAudit(len(all)) + ")"
 			all = append(all, a.Entry.values()...)
 		}
+		if a.Touch != nil {
+			most := fmt.Sprintf("$%d", len(all)+1)
+			all = append(all, a.Touch.CloseAfter)
+			template += ", touched AS (" + touchLastLogin("$2", "$1") + "), forgotten AS (" + forgetFailuresOf("$2", most) + ")"
+		}
 		template += `
 			SELECT global_epoch, (SELECT string_agg(cast(id AS text), ' ') FROM evicted), EXISTS (SELECT 1 FROM slid) FROM added`
 		if err := s.row(ctx, template, all, &x.GlobalEpoch, &ids, &known); err != nil || ids == nil {
@@ -104,6 +118,11 @@ func (s *Store) InsertSession(ctx context.Context, x *Session, a Admission) (evi
 		}
 		s.revokes(ctx)
 		return evicted, known, nil
+	}
+	if a.Touch != nil {
+		if err := s.TouchLastLogin(ctx, x.UserID, x.CreatedAt, a.Touch.CloseAfter); err != nil {
+			return nil, false, err
+		}
 	}
 	if evicted, err = s.ids(ctx, evictSessions, args[:3]...); err != nil {
 		return nil, false, err

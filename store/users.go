@@ -160,12 +160,11 @@ func (s *Store) UpdateUser(ctx context.Context, id roster.ID, set []Assignment, 
 // TouchLastLogin moves the time of the last log-in to at, never back, and forgets the user's wrong passwords unless
 // they are most or more.
 func (s *Store) TouchLastLogin(ctx context.Context, id roster.ID, at time.Time, most int) error {
-	const touch = "UPDATE {users} SET last_login_at = {greatest}(coalesce(last_login_at, $2), $2)\nWHERE id = $1"
+	touch := touchLastLogin("$1", "$2")
 	var n int64
 	var err error
 	if s.dialect == PostgreSQL {
-		forget := strings.ReplaceAll(forgetFailures, "$2", "$3")
-		n, err = s.exec(ctx, "WITH forgotten AS ("+forget+") "+touch, id, at, most)
+		n, err = s.exec(ctx, "WITH forgotten AS ("+forgetFailuresOf("$1", "$3")+") "+touch, id, at, most)
 	} else if n, err = s.exec(ctx, touch, id, at); err == nil {
 		err = s.ForgetFailures(ctx, id, most)
 	}
@@ -173,6 +172,12 @@ func (s *Store) TouchLastLogin(ctx context.Context, id roster.ID, at time.Time, 
 		return roster.ErrNotFound
 	}
 	return err
+}
+
+// touchLastLogin is the statement of TouchLastLogin on values of whatever numbers.
+func touchLastLogin(id, at string) string {
+	return strings.NewReplacer("$id", id, "$at", at).Replace(
+		"UPDATE {users} SET last_login_at = {greatest}(coalesce(last_login_at, $at), $at)\nWHERE id = $id")
 }
 
 // Identifiers are the canonical values that must be unique; nil ones are not asked for.
