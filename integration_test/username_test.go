@@ -4,13 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/labstack/echo/v4"
+
 	"github.com/roster-go/roster"
 	"github.com/roster-go/roster/callbacks"
+	"github.com/roster-go/roster/routes"
 	"github.com/roster-go/roster/store"
 	"github.com/roster-go/roster/usersrepo"
 )
@@ -408,4 +413,34 @@ func TestHTTPUsername(t *testing.T) {
 			}
 		})
 	})
+}
+
+// HTTP-113: where registrations are concealed nobody is told who has a name, unless the program asks for it.
+func TestHTTPUsernameConcealed(t *testing.T) {
+	onSites(t, func(t *testing.T, s *site) {
+		named := func(m *routes.Mounted) bool {
+			return slices.ContainsFunc(m.Routes(), func(r routes.Route) bool { return r.Name == "username_check" })
+		}
+		same(t, false, named(s.user))
+		same(t, false, strings.Contains(string(s.user.OpenAPI()), "username_check"))
+		same(t, 404, s.do(t, "GET /api/username-check?name=free", nil).status)
+		own := func(c echo.Context) error { return c.NoContent(http.StatusNoContent) }
+		for prefix, x := range map[string]struct {
+			cfg    routes.Config
+			status int
+		}{
+			"/anyone":  {routes.Config{UsernameCheck: routes.AuthNone}, 200},
+			"/session": {routes.Config{UsernameCheck: routes.AuthSession}, 401},
+			"/own":     {routes.Config{Replace: map[string]echo.HandlerFunc{"username_check": own}}, 204},
+			"/nobody":  {routes.Config{Without: []string{"username_check"}, UsernameCheck: routes.AuthNone}, 404},
+			"/default": {routes.Config{Without: []string{"username_check"}}, 404},
+		} {
+			m, err := routes.User(s.echo.Group(prefix), s.UsersRepo, x.cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			same(t, x.status != 404, named(m))
+			same(t, x.status, s.do(t, "GET "+prefix+"/username-check?name=free", nil).status)
+		}
+	}, conceal)
 }

@@ -39,8 +39,9 @@ type Config struct {
 	// whoever they are. The address is that of IPExtractor.
 	AllowIPs []string
 
-	// UsernameCheck is who may ask whether a username is free: AuthNone, also "", means anyone, AuthSession people who are
-	// logged in. Nobody may where Without names the endpoint.
+	// UsernameCheck is who may ask whether a username is free: AuthNone means anyone, AuthSession people who are logged in.
+	// "" is AuthNone; where registrations are concealed (Account.ConcealRegistration) the endpoint is not mounted then,
+	// unless Replace has it. Nobody may ask where Without names it.
 	UsernameCheck Auth
 
 	// Without names endpoints that are not mounted.

@@ -78,7 +78,9 @@ type endpoint struct {
 	// mailed says that the token in the body came by mail: a wrong one is a fault of the request, not of a session.
 	mailed bool
 	upload bool // its body is a file
-	handle handler
+	// onRequest says that it is not mounted unless the configuration asks for it.
+	onRequest bool
+	handle    handler
 }
 
 // repoOf is what mounting itself asks of a repo.
@@ -106,9 +108,11 @@ func mount[U roster.Model](group *echo.Group, cfg Config, repo repoOf, endpoints
 	if err := check(table, cfg, on); err != nil {
 		return nil, fmt.Errorf("routes: %w", err)
 	}
-	table = slices.DeleteFunc(table, func(e endpoint) bool { return slices.Contains(cfg.Without, e.name) })
+	table = slices.DeleteFunc(table, func(e endpoint) bool {
+		return slices.Contains(cfg.Without, e.name) || e.onRequest && !cfg.asksFor(e.name)
+	})
 	for i := range table {
-		if table[i].name == "username_check" && cfg.UsernameCheck == AuthSession {
+		if table[i].name == usernameCheck && cfg.UsernameCheck == AuthSession {
 			table[i].auth = AuthSession
 		}
 	}
@@ -125,6 +129,11 @@ func mount[U roster.Model](group *echo.Group, cfg Config, repo repoOf, endpoints
 		group.Add(e.method, e.path, s.handler(e))
 	}
 	return m, nil
+}
+
+// asksFor reports whether an endpoint is wanted that is not mounted by itself.
+func (c Config) asksFor(name string) bool {
+	return name == usernameCheck && c.UsernameCheck != "" || c.Replace[name] != nil
 }
 
 // check tells all that is wrong with a configuration and the endpoints that it names.

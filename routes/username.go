@@ -11,6 +11,7 @@ import (
 type usernameRepo[U roster.Model] interface {
 	CheckUsername(ctx context.Context, name string) (roster.UsernameStatus, error)
 	ChangeUsername(ctx context.Context, id roster.ID, name string, options ...roster.UsernameOption) (U, error)
+	ConcealsRegistration() bool
 }
 
 // usernameEndpoints are HTTP-112 and HTTP-113.
@@ -18,9 +19,14 @@ func usernameEndpoints[U roster.Model](repo usernameRepo[U], v *view[U]) []endpo
 	u := username[U]{repo, v}
 	return []endpoint{
 		{name: "username_change", method: http.MethodPut, path: "/me/username", auth: AuthSession, handle: u.change},
-		{name: "username_check", method: http.MethodGet, path: "/username-check", auth: AuthNone, query: true, handle: u.check},
+		{
+			name: usernameCheck, method: http.MethodGet, path: "/username-check", auth: AuthNone, query: true, handle: u.check,
+			onRequest: repo.ConcealsRegistration(),
+		},
 	}
 }
+
+const usernameCheck = "username_check"
 
 type username[U roster.Model] struct {
 	repo usernameRepo[U]

@@ -80,4 +80,9 @@ func (r *UsersRepo[U]) Check(ctx context.Context) error {
 	return r.core.Store.Check(ctx)
 }
 
+// ConcealsRegistration reports whether Config.Account.ConcealRegistration is on; false before the repo is initialised.
+func (r *UsersRepo[U]) ConcealsRegistration() bool {
+	return r.core != nil && r.core.Settings.Account.ConcealRegistration
+}
+
 var _ Embedder[*roster.User] = (*UsersRepo[*roster.User])(nil)
