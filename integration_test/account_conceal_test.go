@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/jmoiron/sqlx"
+
 	"github.com/roster-go/roster"
 	"github.com/roster-go/roster/callbacks"
 	"github.com/roster-go/roster/rostertest"
@@ -182,6 +184,66 @@ func TestConcealedRegistration(t *testing.T) {
 			w.enter(t, "justaname")
 		})
 	}, conceal)
+}
+
+// usher is a program that has its own word in what new users are sent.
+type usher struct {
+	usersrepo.UsersRepo[*Person]
+
+	asked []string
+	fault error
+}
+
+func (u *usher) RequestEmailConfirmation(ctx context.Context, id roster.ID) error {
+	u.asked = append(u.asked, "RequestEmailConfirmation")
+	return errors.Join(u.UsersRepo.RequestEmailConfirmation(ctx, id), u.fault)
+}
+
+func (u *usher) RequestPhoneConfirmation(ctx context.Context, id roster.ID) error {
+	u.asked = append(u.asked, "RequestPhoneConfirmation")
+	return u.UsersRepo.RequestPhoneConfirmation(ctx, id)
+}
+
+func (u *usher) SendPhoneCode(ctx context.Context, id roster.ID, purpose roster.CodePurpose) error {
+	u.asked = append(u.asked, "SendPhoneCode")
+	return u.UsersRepo.SendPhoneCode(ctx, id, purpose)
+}
+
+func (u *usher) RequestPasswordSet(ctx context.Context, id roster.ID) error {
+	u.asked = append(u.asked, "RequestPasswordSet")
+	return u.UsersRepo.RequestPasswordSet(ctx, id)
+}
+
+// HOOK-1, ACCT-12: what a program overrides sends new users their message also where registrations are concealed.
+func TestConcealedOverrides(t *testing.T) {
+	t.Parallel()
+	rostertest.Each(t, func(t *testing.T, db *sqlx.DB) {
+		u := &usher{}
+		kit := begin(t, u, db, conceal, func(cfg *usersrepo.Config) { cfg.Account.PasswordlessRegistration = true })
+		register := func(p *Person, password roster.Secret, options ...roster.RegisterOption) []string {
+			t.Helper()
+			u.asked = nil
+			if _, _, err := u.Register(t.Context(), p, password, options...); err != nil {
+				t.Error(err)
+			}
+			return u.asked
+		}
+		messages := func(kind string) int { return count(t, kit.DB, "roster_messages WHERE kind = $1", kind) }
+		same(t, []string{"RequestEmailConfirmation"}, register(person("", "free@example.com", ""), secret))
+		same(t, 1, messages("email_confirm"))
+		same(t, []string{"RequestPhoneConfirmation", "SendPhoneCode"}, register(person("", "", "+12025550101"), secret))
+		same(t, 1, messages("phone_confirm"))
+		same(t, []string{"RequestPasswordSet"}, register(person("", "invited@example.com", ""), "", roster.WithoutPassword()))
+		same(t, 1, messages("password_first"))
+		same(t, []string(nil), register(person("", "free@example.com", ""), secret))
+		same(t, 1, messages("account_exists"))
+		id := must(u.GetByEmail(t.Context(), "free@example.com"))(t).ID
+		same(t, nil, u.RequestEmailConfirmation(t.Context(), id)) // the registration has taken one of two from the quota
+		refused(t, u.RequestEmailConfirmation(t.Context(), id), roster.ErrQuotaExhausted)
+		u.fault = errors.New("the program's own")
+		same(t, []string{"RequestEmailConfirmation"}, register(person("", "vetoed@example.com", ""), secret))
+		same(t, 0, count(t, kit.DB, "users WHERE email = 'vetoed@example.com'"))
+	})
 }
 
 // countingHasher counts what takes long.

@@ -148,15 +148,39 @@ func (n *newcomer[U]) sendConcealed(ctx context.Context, isNew bool) error {
 	switch {
 	case !known, !within:
 	case isNew && k.kind == email.kind && n.options.Invitation:
-		return c.send(ctx, owner, wayToFirst)
+		return c.Self.RequestPasswordSet(withPrepaid(ctx, owner), owner.Base().ID)
 	case isNew && k.kind == email.kind && n.options.Confirmation:
-		return c.mailLink(ctx, owner, confirmEmailLink)
+		return c.Self.RequestEmailConfirmation(withPrepaid(ctx, owner), owner.Base().ID)
 	case isNew && k.kind == phone.kind && n.options.Confirmation:
-		return c.sendCode(ctx, owner, c.codeBy(way{contact: phone, code: string(roster.CodeVerify)}, owner))
+		return c.Self.RequestPhoneConfirmation(withPrepaid(ctx, owner), owner.Base().ID)
 	case !isNew && !owner.Base().Deleted() && !c.shutOut(owner.Base()) && c.sender(k.channel) != nil:
 		return c.tellOwner(ctx, owner, k)
 	}
 	return c.sendNothing(ctx, roster.NewID())
+}
+
+// prepaid is a new user whose message has been taken from all quotas already. What programs override sends it, by no more
+// statements than the owner of a taken contact is told by.
+type prepaid[U roster.Model] struct {
+	user U
+	sent bool
+}
+
+type prepaidKey struct{}
+
+func withPrepaid[U roster.Model](ctx context.Context, u U) context.Context {
+	return context.WithValue(ctx, prepaidKey{}, &prepaid[U]{user: u})
+}
+
+// prepaid returns the user of a running registration to whom a message is due, once.
+func (c *Core[U]) prepaid(ctx context.Context, id roster.ID) (U, bool) {
+	p, ok := ctx.Value(prepaidKey{}).(*prepaid[U])
+	if !ok || p.sent || p.user.Base().ID != id || !c.Store.InTransaction(ctx) {
+		var none U
+		return none, false
+	}
+	p.sent = true
+	return p.user, true
 }
 
 // withinConcealed takes from the quotas of the message that is to be sent, and as much from those of nobody.

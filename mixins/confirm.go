@@ -95,6 +95,9 @@ func (m Confirm[U]) RequestEmailConfirmation(ctx context.Context, id roster.ID) 
 		return err
 	}
 	return c.Store.Transact(ctx, func(ctx context.Context) error {
+		if u, ok := c.prepaid(ctx, id); ok {
+			return c.mailLink(ctx, u, confirmEmailLink)
+		}
 		u, err := c.reachable(ctx, id, email)
 		if err != nil {
 			return err

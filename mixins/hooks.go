@@ -164,7 +164,7 @@ func fire[U roster.Model, E any](ctx context.Context, c *Core[U], run callbacks.
 
 // forHooks is ctx without what an operation tells those that it calls: it is not meant for those that a hook calls.
 func forHooks(ctx context.Context) context.Context {
-	for _, key := range []any{reasonKey{}, issuedKey{}, attemptKey{}, concealKey{}, enterKey{}} {
+	for _, key := range []any{reasonKey{}, issuedKey{}, attemptKey{}, concealKey{}, enterKey{}, prepaidKey{}} {
 		ctx = context.WithValue(ctx, key, nil)
 	}
 	return ctx

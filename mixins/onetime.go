@@ -153,6 +153,9 @@ func (c *Core[U]) sendOwnCode(ctx context.Context, id roster.ID, k contact, purp
 		return roster.ErrUnauthenticated
 	}
 	return c.Store.Transact(ctx, func(ctx context.Context) error {
+		if u, ok := c.prepaid(ctx, id); ok {
+			return c.sendCode(ctx, u, c.codeBy(way{contact: k, code: string(purpose)}, u))
+		}
 		u, err := c.reachable(ctx, id, k)
 		if err != nil {
 			return err

@@ -224,6 +224,9 @@ func (m Password[U]) RequestPasswordSet(ctx context.Context, id roster.ID) error
 		return err
 	}
 	return c.Store.Transact(ctx, func(ctx context.Context) error {
+		if u, ok := c.prepaid(ctx, id); ok {
+			return c.send(ctx, u, wayToFirst)
+		}
 		u, err := c.reachable(ctx, id, email)
 		if err != nil {
 			return err
