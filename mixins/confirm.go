@@ -56,8 +56,9 @@ type ConfirmOps[U roster.Model] interface {
 
 	// RequestEmailChange mails a link to another e-mail address, which becomes the user's once ConfirmEmailChange proves
 	// it; until then the present one stays, and is mailed a link that cancels the change if it is proven. A later request
-	// voids an earlier one. The present address is roster.ErrSameValue, another user's roster.ErrIdentifierTaken; 2 in 30
-	// minutes can be asked for by default (Protection.Mails), beyond that it is roster.ErrQuotaExhausted. nil takes the
+	// voids an earlier one. The present address is roster.ErrSameValue, another user's roster.ErrIdentifierTaken; with
+	// Account.ConcealRegistration only administrators are told so, and the owner of the address is: others get nil, and a change
+	// that nothing completes. 2 in 30 minutes can be asked for by default (Protection.Mails), beyond that it is roster.ErrQuotaExhausted. nil takes the
 	// address away at once; the last way to log in is roster.ErrLastCredential.
 	RequestEmailChange(ctx context.Context, id roster.ID, address *string) error
 

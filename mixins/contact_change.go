@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"log/slog"
 	"time"
 
 	"github.com/roster-go/roster"
@@ -91,6 +92,10 @@ func (c *Core[U]) requestChange(ctx context.Context, id roster.ID, k contact, va
 		}
 		return c.beginChange(ctx, u, k, wanted)
 	})
+	if errors.Is(err, errVetoed) && !errors.Is(err, roster.ErrUnavailable) && ctx.Err() == nil {
+		c.Logger.ErrorContext(ctx, "a concealed change of a contact was not carried out", slog.Any("error", err))
+		return nil
+	}
 	if errors.Is(err, roster.ErrIdentifierTaken) {
 		// To learn that somebody has it costs as much as to ask for it, else one could ask for any number.
 		if spent := c.spend(ctx, c.Settings.Protection.Mails, c.changeKeys(id, wanted.Canonical)...); spent != nil {
@@ -128,7 +133,8 @@ func (c *Core[U]) beginChange(ctx context.Context, u U, k contact, wanted identi
 	if err := c.addTaken(ctx, id, unheld, store.Holds{}, &faults); err != nil {
 		return err
 	}
-	if err := faults.Err(); err != nil {
+	concealed := c.concealsContacts(ctx)
+	if err := faults.Err(); err != nil && !concealed {
 		return err
 	}
 	if err := c.endChanges(ctx, id, string(k.kind)); err != nil {
@@ -142,18 +148,27 @@ func (c *Core[U]) beginChange(ctx context.Context, u U, k contact, wanted identi
 		return err
 	}
 	if k.kind == callbacks.Phone {
-		to := code{contact: k, purpose: changePurpose, to: wanted.Stored, canonical: wanted.Canonical, change: &asked.ID}
 		if err := c.takeCode(ctx, id, wanted.Canonical); err != nil {
 			return err
 		}
-		err = c.sendCode(ctx, u, to)
+	}
+	if concealed {
+		err = c.proveConcealed(ctx, u, k, asked, len(faults) > 0)
 	} else {
-		err = c.queueLink(ctx, u, changeEmailLink, linkTo{kind: changeEmailLink.message, to: wanted.Stored, canonical: wanted.Canonical, change: &asked.ID})
+		err = c.proveChange(ctx, u, k, asked)
 	}
 	if err != nil {
 		return err
 	}
 	return c.offerCancel(ctx, u, k, asked)
+}
+
+// proveChange sends the new contact what proves it.
+func (c *Core[U]) proveChange(ctx context.Context, u U, k contact, asked store.Change) error {
+	if k.kind == callbacks.Phone {
+		return c.sendCode(ctx, u, code{contact: k, purpose: changePurpose, to: asked.New, canonical: asked.Canonical, change: &asked.ID})
+	}
+	return c.queueLink(ctx, u, changeEmailLink, linkTo{kind: changeEmailLink.message, to: asked.New, canonical: asked.Canonical, change: &asked.ID})
 }
 
 // offerCancel sends the link that takes a change back to the owner of the account: where they are proven to be reached, by

@@ -30,8 +30,10 @@ type outgoing struct {
 	to      string         // as it is stored
 	vars    map[string]any
 	// link is stored together with the message that carries it, and its end is that of the message.
-	link    *store.Link
-	secrets messageSecrets
+	link *store.Link
+	// detached says that the message does not carry the link that is stored with it.
+	detached bool
+	secrets  messageSecrets
 	// expires is the end of a code; the zero time is noticeLife from now.
 	expires  time.Time
 	priority int
@@ -133,6 +135,13 @@ func (c *Core[U]) sender(channel notify.Channel) notify.Sender {
 	return c.Settings.Notify.Mail
 }
 
+func (c *Core[U]) checkSender(channel notify.Channel) error {
+	if c.sender(channel) == nil {
+		return roster.ErrInternal.WithMessage("nobody sends messages by " + string(channel) + ": set Config.Notify.Mail and Config.Notify.SMS")
+	}
+	return nil
+}
+
 // queue writes a message to the outbox, in the transaction of what causes it; of a kind that the program has switched
 // off it writes none. A Before hook may alter it, or take it upon itself to send another.
 func (c *Core[U]) queue(ctx context.Context, u U, m outgoing) error {
@@ -140,8 +149,8 @@ func (c *Core[U]) queue(ctx context.Context, u U, m outgoing) error {
 	if !c.Settings.Notify.enabled(m.kind) {
 		return nil
 	}
-	if c.sender(m.channel) == nil {
-		return roster.ErrInternal.WithMessage("nobody sends messages by " + string(m.channel) + ": set Config.Notify.Mail and Config.Notify.SMS")
+	if err := c.checkSender(m.channel); err != nil {
+		return err
 	}
 	b := u.Base()
 	owner := b.ID // each reader gets a copy of its own
@@ -183,7 +192,9 @@ func (c *Core[U]) queue(ctx context.Context, u U, m outgoing) error {
 	if m.link == nil {
 		queued, err = c.Store.QueueMessage(ctx, row)
 	} else {
-		row.LinkHash, row.ExpiresAt = m.link.Hash, m.link.ExpiresAt
+		if !m.detached {
+			row.LinkHash, row.ExpiresAt = m.link.Hash, m.link.ExpiresAt
+		}
 		err = c.Store.QueueLink(ctx, *m.link, row)
 	}
 	if err != nil || !queued {
@@ -214,10 +225,14 @@ func (c *Core[U]) queueNothing(ctx context.Context) error {
 
 // writeNothing takes as long as a write.
 func (c *Core[U]) writeNothing(ctx context.Context) error {
+	return c.Store.QueueNothing(ctx, c.nothing())
+}
+
+func (c *Core[U]) nothing() *store.Message {
 	now := c.now()
-	return c.Store.QueueNothing(ctx, &store.Message{
+	return &store.Message{
 		ID: roster.NewID(), Kind: noop, Channel: string(notify.Email), Language: c.Settings.Notify.Language, CreatedAt: now, ExpiresAt: now,
-	})
+	}
 }
 
 // noop is the kind of a row that is no message.

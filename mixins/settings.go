@@ -212,7 +212,8 @@ type ProtectionConfig struct {
 	// Target and TargetDaily let strangers have 20 messages sent to one address or number in an hour, and 60 in a day, of
 	// all kinds together.
 	Target, TargetDaily LaneConfig
-	// ExistingAccounts lets the owner of an account be told once in 24 h that somebody tried to register with their contact.
+	// ExistingAccounts lets the owner of an account be told once in 24 h that somebody tried to register with their contact,
+	// or to change theirs to it.
 	ExistingAccounts LaneConfig
 	// Exports lets a user export their account 5 times in 24 h.
 	Exports LaneConfig

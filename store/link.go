@@ -39,12 +39,21 @@ type Link struct {
 
 // QueueLink stores a link together with the message that carries it.
 func (s *Store) QueueLink(ctx context.Context, l Link, m *Message) error {
+	return s.queueLink(ctx, l, m, insertMessage)
+}
+
+// QueueHollow stores a link that nobody is sent, together with a row that looks like its message.
+func (s *Store) QueueHollow(ctx context.Context, l Link, m *Message) error {
+	return s.queueLink(ctx, l, m, insertNothing)
+}
+
+func (s *Store) queueLink(ctx context.Context, l Link, m *Message, insert string) error {
 	args := append(m.values(), l.Hash, l.Purpose, l.UserID, l.Address, l.CreatedAt, l.ExpiresAt, l.ChangeID)
 	if s.dialect == PostgreSQL {
-		_, err := s.exec(ctx, "WITH link AS ("+insertLink+") "+insertMessage, args...)
+		_, err := s.exec(ctx, "WITH link AS ("+insertLink+") "+insert, args...)
 		return err
 	}
-	if _, err := s.exec(ctx, insertMessage, m.values()...); err != nil {
+	if _, err := s.exec(ctx, insert, m.values()...); err != nil {
 		return err
 	}
 	_, err := s.exec(ctx, insertLink, args...)

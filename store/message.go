@@ -48,7 +48,7 @@ func (s *Store) QueueMessage(ctx context.Context, m *Message) (bool, error) {
 
 // QueueNothing stores a row that looks like a message and is never sent.
 func (s *Store) QueueNothing(ctx context.Context, m *Message) error {
-	_, err := s.exec(ctx, insertInto+`'cancelled')`, m.values()...)
+	_, err := s.exec(ctx, insertNothing, m.values()...)
 	return err
 }
 
@@ -59,6 +59,7 @@ const (
 	VALUES ($1, $2, $3, $4, nullif($5, ''), $6, $7, $8, $9, $10, $11, $12, $13, `
 	insertMessage = insertInto + `'pending')
 	ON CONFLICT DO NOTHING`
+	insertNothing = insertInto + `'cancelled')`
 )
 
 func (m *Message) values() []any {
