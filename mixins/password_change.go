@@ -255,7 +255,7 @@ func (c *Core[U]) renew(ctx context.Context, u U) (roster.TokenPair, error) {
 	x, err = c.Store.RotateSession(ctx, store.Rotation{
 		SessionID: own, Current: x.SecretHash, Next: hash, Now: now, IdleAt: now.Add(s.RefreshIdle),
 		ShortIdleAt: now.Add(s.ShortIdle), IP: present(clip(actor.IP)), UserAgent: present(clip(actor.UserAgent)),
-	})
+	}, c.Plan.dest(c.Plan.New())) // u is locked: it is the same
 	if errors.Is(err, roster.ErrNotFound) {
 		return none, roster.ErrSessionRevoked
 	}

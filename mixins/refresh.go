@@ -48,28 +48,25 @@ func (c *Core[U]) rotate(ctx context.Context, token tokens.Refresh) (pair roster
 		IdleAt: now.Add(s.RefreshIdle), ShortIdleAt: now.Add(s.ShortIdle), IP: present(clip(actor.IP)),
 		UserAgent: present(clip(actor.UserAgent)), Verified: c.Settings.Account.RequireConfirmed,
 	}
-	err = c.Store.Transact(ctx, func(ctx context.Context) error {
-		x, err := c.Store.RotateSession(ctx, rotation)
+	rotate := c.Store.Transact
+	if c.Plain && c.Store.Dialect() == store.PostgreSQL {
+		rotate = c.Store.Autocommit // one statement, and no TokenClaims of the program's that could fail after it
+	}
+	err = rotate(ctx, func(ctx context.Context) error {
+		u := c.Plan.New()
+		x, err := c.Store.RotateSession(ctx, rotation, c.Plan.dest(u))
 		if errors.Is(err, roster.ErrNotFound) {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		pair, err = c.refreshed(ctx, x, next)
+		c.Plan.settle(u)
+		pair, err = c.pair(ctx, u, x, next)
 		ok = err == nil
 		return err
 	})
 	return pair, ok, err
-}
-
-// refreshed reads the user anew, so that the access token says what they may now.
-func (c *Core[U]) refreshed(ctx context.Context, x store.Session, refresh roster.Secret) (roster.TokenPair, error) {
-	u, err := c.load(ctx, x.UserID)
-	if err != nil {
-		return roster.TokenPair{}, err
-	}
-	return c.pair(ctx, u, x, refresh)
 }
 
 // judgeRefresh answers a token of ours that is not the current one of a session that may go on. What it ends stays

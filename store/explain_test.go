@@ -372,7 +372,7 @@ func (c *crowded) requests(t *testing.T, ids []roster.ID) {
 		return ignore(c.RotateSession(ctx, store.Rotation{
 			SessionID: sessions[i].ID, Current: hash(i), Next: hash(100 + i), Now: c.now, IdleAt: c.now.Add(time.Hour), ShortIdleAt: c.now.Add(time.Hour),
 			Verified: true,
-		}))
+		}, c.dest()))
 	})
 	run("EndSession", func(ctx context.Context, i int) error {
 		return ignore(c.EndSession(ctx, sessions[i].ID, c.now, roster.RevokedByLogout))

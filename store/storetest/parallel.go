@@ -123,7 +123,7 @@ func (s *suite) testParallel(t *testing.T) {
 	t.Run("it lets one of 16 spend a refresh token", func(t *testing.T) {
 		x := s.session(t, s.user(t).ID)
 		same(t, "rotations", successes(t, 16, func(i int) (bool, error) {
-			_, err := s.RotateSession(t.Context(), s.rotation(x, bytes.Repeat([]byte{byte(i)}, 32)))
+			_, err := s.RotateSession(t.Context(), s.rotation(x, bytes.Repeat([]byte{byte(i)}, 32)), (&account{}).dest())
 			if errors.Is(err, roster.ErrNotFound) {
 				return false, nil
 			}

@@ -193,7 +193,7 @@ func (s *suite) testRotation(t *testing.T) {
 		for remember, idle := range map[bool]time.Duration{true: 2 * time.Hour, false: 90 * time.Minute} {
 			x := s.session(t, s.user(t).ID, func(x *store.Session) { x.Remember = remember })
 			r := s.rotation(x, newHash())
-			got, err := s.RotateSession(t.Context(), r)
+			got, err := s.RotateSession(t.Context(), r, (&account{}).dest())
 			noError(t, err)
 			want := x
 			want.Generation, want.SecretHash, want.PreviousHash, want.Successor = 2, r.Next, x.SecretHash, r.Successor
@@ -205,7 +205,7 @@ func (s *suite) testRotation(t *testing.T) {
 	})
 	t.Run("it does not move the idle end past the absolute one", func(t *testing.T) {
 		x := s.session(t, s.user(t).ID, func(x *store.Session) { x.ExpiresAt = s.now.Add(70 * time.Minute) })
-		got, err := s.RotateSession(t.Context(), s.rotation(x, newHash()))
+		got, err := s.RotateSession(t.Context(), s.rotation(x, newHash()), (&account{}).dest())
 		noError(t, err)
 		same(t, "idle end", got.IdleAt, x.ExpiresAt)
 	})
@@ -228,7 +228,7 @@ func (s *suite) testRotation(t *testing.T) {
 			noError(t, err)
 		}},
 		"a token that was spent": {change: func(t *testing.T, x store.Session, r *store.Rotation) {
-			_, err := s.RotateSession(t.Context(), s.rotation(x, newHash()))
+			_, err := s.RotateSession(t.Context(), s.rotation(x, newHash()), (&account{}).dest())
 			noError(t, err)
 		}},
 		"a session from before a blackout": {change: func(t *testing.T, _ store.Session, _ *store.Rotation) { s.raiseEpoch(t) }},
@@ -249,7 +249,7 @@ func (s *suite) testRotation(t *testing.T) {
 				tt.change(t, x, &r)
 			}
 			before := s.getSession(t, x.ID)
-			_, err := s.RotateSession(t.Context(), r)
+			_, err := s.RotateSession(t.Context(), r, (&account{}).dest())
 			fails(t, err, roster.ErrNotFound)
 			same(t, "session", s.getSession(t, x.ID), before)
 		})
@@ -263,7 +263,7 @@ func (s *suite) testRotation(t *testing.T) {
 		t.Run("it serves a user "+name, func(t *testing.T) {
 			r := s.rotation(s.session(t, s.user(t, change).ID), newHash())
 			r.Verified = name != "whose ban has run"
-			got, err := s.RotateSession(t.Context(), r)
+			got, err := s.RotateSession(t.Context(), r, (&account{}).dest())
 			noError(t, err)
 			if !bytes.Equal(got.SecretHash, r.Next) {
 				t.Error("the token is not the next")
