@@ -24,6 +24,7 @@ const (
 	CodeInvalidRefresh     Code = "invalid_refresh_token"
 	CodeTokenReused        Code = "token_reused"
 	CodeForbidden          Code = "forbidden"
+	CodeCSRFFailed         Code = "csrf_failed" // a page of another site may have made the browser ask
 	CodeBanned             Code = "banned"
 	CodeArchived           Code = "archived"
 	CodeNotVerified        Code = "not_verified"
@@ -89,6 +90,7 @@ var (
 	ErrSessionExpired     = &Error{Code: CodeSessionExpired}
 	ErrInvalidRefresh     = &Error{Code: CodeInvalidRefresh}
 	ErrTokenReused        = &Error{Code: CodeTokenReused}
+	ErrCSRFFailed         = &Error{Code: CodeCSRFFailed}
 	ErrBanned             = &Error{Code: CodeBanned}
 	ErrArchived           = &Error{Code: CodeArchived}
 	ErrNotVerified        = &Error{Code: CodeNotVerified}

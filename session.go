@@ -65,9 +65,13 @@ type TokenPair struct {
 	RefreshExpiresIn time.Duration // until the session ends if it is not used
 	SessionID        ID
 
-	// DeviceToken and NewDevice are as in Login; refreshing gives none. They are no part of the JSON.
+	// What follows is no part of the JSON. DeviceToken and NewDevice are as in Login; refreshing gives none.
 	DeviceToken Secret
 	NewDevice   bool
+	// Remember is false for a session that is to end with the browser: cookies without an age hold it.
+	Remember bool
+	// CSRFToken proves that a request which a cookie proves comes from a page of the program's own; see SessionOps.CheckCSRF.
+	CSRFToken Secret
 }
 
 // MarshalJSON writes the members of RFC 6749, section 5.1, and the session's id; durations in whole seconds.

@@ -38,6 +38,7 @@ type site struct {
 	log         *serverLog // of the routes and the repo
 	contracts   []contract
 	spoils      spoils
+	browsers    bool // it serves browsers, with cookies, over TLS
 }
 
 // onSites opens a site on SQLite and memory, and one on PostgreSQL and Redis.
@@ -62,7 +63,7 @@ func openSite(t testing.TB, db *sqlx.DB, web routes.Config, settings ...func(*us
 	if web.Limits == nil {
 		web.Limits = map[string]int{"*": 0, "admin": 0, "admin_write": 0}
 	}
-	web.Logger = logger
+	web.Logger, s.browsers = logger, web.Tokens != ""
 	s.echo.GET("/nothing/here", func(c echo.Context) error { return c.String(http.StatusOK, "the host's own") })
 	var err error
 	if s.user, err = routes.User(s.echo.Group("/api"), s.UsersRepo, web); err != nil {
@@ -80,9 +81,16 @@ func openSite(t testing.TB, db *sqlx.DB, web routes.Config, settings ...func(*us
 func (s *site) serve(t testing.TB, mounted ...*routes.Mounted) {
 	t.Helper()
 	for _, m := range mounted {
-		s.contracts = append(s.contracts, contractOf(t, m))
+		c := contractOf(t, m)
+		c.browsers = s.browsers
+		s.contracts = append(s.contracts, c)
 	}
-	server := httptest.NewServer(s.echo)
+	server := httptest.NewUnstartedServer(s.echo)
+	if s.browsers {
+		server.StartTLS()
+	} else {
+		server.Start()
+	}
 	t.Cleanup(server.Close)
 	s.url, s.client = server.URL, server.Client()
 	s.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
@@ -128,6 +136,7 @@ type option func(c *call)
 type call struct {
 	*http.Request
 	rejects bool // a hook may answer with a code of its own
+	client  *http.Client
 }
 
 func as(token roster.Secret) option { return header("Authorization", "Bearer "+token.Reveal()) }
@@ -152,11 +161,11 @@ func (s *site) do(t testing.TB, what string, body any, options ...option) reply 
 	if len(text) > 0 {
 		r.Header.Set("Content-Type", "application/json")
 	}
-	c := &call{Request: r}
+	c := &call{Request: r, client: s.client}
 	for _, set := range options {
 		set(c)
 	}
-	response, err := s.client.Do(r)
+	response, err := c.client.Do(r)
 	if err != nil {
 		t.Fatalf("%s: %v", what, err)
 	}

@@ -29,6 +29,7 @@ type contract struct {
 	// strict is the document without what only hooks answer.
 	document, strict *openapi3.T
 	endpoints        []contractEndpoint
+	browsers         bool
 }
 
 type contractEndpoint struct {
@@ -92,7 +93,7 @@ func (c contract) hold(t testing.TB, asked *call, body []byte, a reply) {
 	t.Helper()
 	for _, e := range c.endpoints {
 		if e.Method == asked.Method && e.path.MatchString(asked.URL.EscapedPath()) {
-			checkHeaders(t, e, a)
+			c.checkHeaders(t, e, a)
 			checkProblem(t, a)
 			c.validate(t, e, asked, body, a)
 			return
@@ -101,7 +102,7 @@ func (c contract) hold(t testing.TB, asked *call, body []byte, a reply) {
 }
 
 // checkHeaders checks what every answer has, and what none has (SEC-7).
-func checkHeaders(t testing.TB, e contractEndpoint, a reply) {
+func (c contract) checkHeaders(t testing.TB, e contractEndpoint, a reply) {
 	t.Helper()
 	want := map[string]string{
 		"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer",
@@ -124,10 +125,11 @@ func checkHeaders(t testing.TB, e contractEndpoint, a reply) {
 		t.Errorf("%s: X-Request-Id is %q", a, id)
 	}
 	for name := range a.header {
-		if name == "Set-Cookie" || strings.HasPrefix(name, "Access-Control-") {
+		if name == "Set-Cookie" && !c.browsers || strings.HasPrefix(name, "Access-Control-") {
 			t.Errorf("%s: there is a header %s", a, name)
 		}
 	}
+	checkCookies(t, e, a)
 	mayBeEmpty := a.status == http.StatusNoContent || a.status == http.StatusNotModified || a.header.Get("Content-Type") == "application/x-ndjson"
 	if !mayBeEmpty && len(a.body) == 0 {
 		t.Errorf("%s: no body", a)

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"net/http"
 	"regexp"
 	"slices"
 	"strings"
@@ -22,7 +23,7 @@ type spoils struct {
 // The members of bodies that hold secrets: those of requests, and those of answers that give one to its owner.
 var (
 	typedMembers = []string{"password", "old_password", "token", "code", "refresh_token"}
-	givenMembers = []string{"access_token", "refresh_token", "device_token", "reset_token"}
+	givenMembers = []string{"access_token", "refresh_token", "device_token", "reset_token", "csrf_token"}
 )
 
 // take keeps the secrets of a request and of its answer, and the rest of the answer.
@@ -39,7 +40,14 @@ func (x *spoils) take(what string, body []byte, a reply) {
 		clean, _ := json.Marshal(given)
 		answer = string(clean)
 	}
-	x.answers = append(x.answers, fmt.Sprintf("%d %v %s", a.status, a.header, answer))
+	header := a.header.Clone()
+	for _, line := range header.Values("Set-Cookie") {
+		if c, err := http.ParseSetCookie(line); err == nil {
+			x.add(c.Value, "cookie of "+what)
+		}
+	}
+	header.Del("Set-Cookie")
+	x.answers = append(x.answers, fmt.Sprintf("%d %v %s", a.status, header, answer))
 }
 
 // collect takes the secret members out of a value.

@@ -574,6 +574,16 @@ func (r *recorder[U]) CheckFresh(ctx context.Context) error {
 	return r.UsersRepo.CheckFresh(ctx)
 }
 
+func (r *recorder[U]) Site() roster.Site {
+	r.calls.note("Site")
+	return r.UsersRepo.Site()
+}
+
+func (r *recorder[U]) CheckCSRF(ctx context.Context, claims roster.Claims, token roster.Secret) error {
+	r.calls.note("CheckCSRF")
+	return r.UsersRepo.CheckCSRF(ctx, claims, token)
+}
+
 func (r *recorder[U]) JWKS(ctx context.Context) ([]byte, error) {
 	r.calls.note("JWKS")
 	return r.UsersRepo.JWKS(ctx)

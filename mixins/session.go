@@ -59,6 +59,13 @@ type SessionOps[U roster.Model] interface {
 	// roster.ErrReauthentication when its user has to log in again. The program itself needs no session.
 	CheckFresh(ctx context.Context) error
 
+	// Site returns where browsers reach the repo, as the configuration says it.
+	Site() roster.Site
+
+	// CheckCSRF returns nil when token is TokenPair.CSRFToken of the session that claims are of, as it is since the user's
+	// last change of password; any other is roster.ErrCSRFFailed. It compares in constant time.
+	CheckCSRF(ctx context.Context, claims roster.Claims, token roster.Secret) error
+
 	// JWKS returns the public signing keys as a JSON Web Key Set (RFC 7517).
 	JWKS(ctx context.Context) ([]byte, error)
 }
@@ -234,6 +241,7 @@ func (c *Core[U]) pair(ctx context.Context, u U, x store.Session, refresh roster
 	return roster.TokenPair{
 		AccessToken: access, ExpiresIn: claims.ExpiresAt.Sub(now),
 		RefreshToken: refresh, RefreshExpiresIn: x.IdleAt.Sub(now).Round(time.Second), SessionID: x.ID,
+		Remember: x.Remember, CSRFToken: c.csrfToken(x.ID, b.Epoch),
 	}, nil
 }
 

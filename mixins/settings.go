@@ -18,6 +18,8 @@ import (
 type Settings struct {
 	// BaseURL is where people reach the program; the links in mails begin with it.
 	BaseURL string
+	// Development is for a program on localhost, on which plain http is fine.
+	Development bool
 	// Product is what mails call the program.
 	Product    string
 	Account    AccountConfig

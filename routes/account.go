@@ -22,9 +22,9 @@ type accountRepo[U roster.Model] interface {
 func accountEndpoints[U roster.Model](repo accountRepo[U], v *view[U]) []endpoint {
 	a := account[U]{repo, v}
 	return []endpoint{
-		{name: "register", method: http.MethodPost, path: "/register", auth: AuthNone, neutral: true, handle: a.register},
-		{name: "login", method: http.MethodPost, path: "/login", auth: AuthNone, neutral: true, handle: a.login},
-		{name: "logout", method: http.MethodPost, path: "/logout", auth: AuthNone, handle: a.logout},
+		{name: "register", method: http.MethodPost, path: "/register", auth: AuthNone, neutral: true, enters: true, handle: a.register},
+		{name: "login", method: http.MethodPost, path: "/login", auth: AuthNone, neutral: true, enters: true, handle: a.login},
+		{name: "logout", method: http.MethodPost, path: "/logout", auth: AuthNone, leaves: true, handle: a.logout},
 		{name: "me", method: http.MethodGet, path: "/me", auth: AuthSession, handle: a.me},
 		{name: "me_update", method: http.MethodPatch, path: "/me", auth: AuthSession, handle: a.update},
 	}
@@ -37,9 +37,10 @@ type account[U roster.Model] struct {
 
 // registeredAnswer is what register answers.
 type registeredAnswer struct {
-	User        json.RawMessage   `json:"user"`
-	Tokens      *roster.TokenPair `json:"tokens"`
-	DeviceToken string            `json:"device_token,omitempty"`
+	User        json.RawMessage `json:"user"`
+	Tokens      any             `json:"tokens"`
+	DeviceToken string          `json:"device_token,omitempty"`
+	CSRFToken   string          `json:"csrf_token,omitempty"`
 }
 
 // loggedInAnswer is what login answers.
@@ -58,7 +59,7 @@ func (a account[U]) register(ctx context.Context, r *request) (answer, error) {
 	if remember := r.body.boolean("remember"); remember != nil {
 		options = append(options, roster.WithRemember(*remember))
 	}
-	if device := r.body.secret("device_token"); device != nil {
+	if device := r.deviceToken(); device != nil {
 		options = append(options, roster.WithDevice(*device))
 	}
 	user, err := a.repo.Decode(ctx, r.body.rest(), roster.WriterSignup)
@@ -80,11 +81,15 @@ func (a account[U]) register(ctx context.Context, r *request) (answer, error) {
 		return accepted() // nobody is told whether there is an account now, or was one before
 	}
 	shown, err := a.view.show(ctx, user, ViewSelf)
-	body := registeredAnswer{User: shown, Tokens: tokens}
-	if tokens != nil {
-		body.DeviceToken = tokens.DeviceToken.Reveal()
+	if err != nil {
+		return answer{}, err
 	}
-	return answer{status: http.StatusCreated, body: body}, err
+	var device roster.Secret
+	if tokens != nil {
+		device = tokens.DeviceToken
+	}
+	h, err := r.hand(ctx, tokens, device)
+	return answer{status: http.StatusCreated, body: registeredAnswer{shown, h.tokens, h.device, h.csrf}, cookies: h.cookies}, err
 }
 
 // mustMatch adds a fault when a password was repeated and the two differ.
@@ -98,7 +103,7 @@ func (a account[U]) login(ctx context.Context, r *request) (answer, error) {
 	credentials := roster.Credentials{
 		Login: r.body.text("login"), Username: r.body.text("username"), Email: r.body.text("email"),
 		Phone: r.body.text("phone"), Handle: r.body.secret("handle"), Password: r.body.secret("password"), Code: r.body.secret("code"),
-		Remember: r.body.boolean("remember"), DeviceToken: r.body.secret("device_token"),
+		Remember: r.body.boolean("remember"), DeviceToken: r.deviceToken(),
 	}
 	if captcha := r.body.text("captcha"); captcha != nil {
 		credentials.Captcha = *captcha
@@ -110,41 +115,60 @@ func (a account[U]) login(ctx context.Context, r *request) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	return loggedIn(ctx, a.view, login)
+	return loggedIn(ctx, r, a.view, login)
 }
 
-func loggedIn[U roster.Model](ctx context.Context, v *view[U], login roster.Login[U]) (answer, error) {
+func loggedIn[U roster.Model](ctx context.Context, r *request, v *view[U], login roster.Login[U]) (answer, error) {
 	shown, err := v.show(ctx, login.User, ViewSelf)
-	return answer{status: http.StatusOK, body: loggedInAnswer{
-		registeredAnswer{shown, login.Tokens, login.DeviceToken.Reveal()}, login.Unarchiving, login.NewDevice,
+	if err != nil {
+		return answer{}, err
+	}
+	h, err := r.hand(ctx, login.Tokens, login.DeviceToken)
+	return answer{status: http.StatusOK, cookies: h.cookies, body: loggedInAnswer{
+		registeredAnswer{shown, h.tokens, h.device, h.csrf}, login.Unarchiving, login.NewDevice,
 	}}, err
 }
 
-// logout ends the sessions of the tokens that are given; none, and tokens that are none, are no fault.
+// logout ends the session of the first token that is one: of the access token, or else of a refresh token. None, and tokens
+// that are none, are no fault.
 func (a account[U]) logout(ctx context.Context, r *request) (answer, error) {
 	refresh := r.body.secret("refresh_token")
 	if err := r.body.finish(); err != nil {
 		return answer{}, err
 	}
-	access, given, err := bearer(r.Request)
-	token := access
-	if !given || err != nil {
-		token = ""
+	var tokens []roster.Secret
+	p := proofOf(r.Request, r.browser)
+	if p.given && p.err == nil {
+		tokens = append(tokens, p.token)
 	}
-	if token == "" && refresh != nil {
-		token = *refresh
+	if refresh != nil {
+		tokens = append(tokens, *refresh)
 	}
-	if token == "" {
-		return noContent()
+	var left answer
+	left.status = http.StatusNoContent
+	if r.browser != nil && !p.header {
+		if token, sent, ok := r.browser.read(r.Request, refreshCookie); sent && ok {
+			tokens = append(tokens, token)
+		}
+		// Whoever sends no cookie and comes from elsewhere takes none back: the check has seen the others.
+		if r.browser.isOwnPage(r.Request) {
+			left.cookies = r.browser.cleared()
+		}
 	}
-	err = a.repo.Logout(ctx, token)
-	if isCode(err, roster.CodeInvalidToken) && refresh != nil && token != *refresh {
-		err = a.repo.Logout(ctx, *refresh)
+	for _, token := range tokens {
+		err := a.repo.Logout(ctx, token)
+		if isCode(err, roster.CodeInvalidToken) {
+			continue
+		}
+		if err != nil {
+			return answer{}, err
+		}
+		break
 	}
-	if err != nil && !isCode(err, roster.CodeInvalidToken) {
-		return answer{}, err
+	if p.given || refresh != nil || len(left.cookies) > 0 || !fromElsewhere(r.Request) {
+		left.header = r.clearing
 	}
-	return noContent()
+	return left, nil
 }
 
 func (a account[U]) me(ctx context.Context, _ *request) (answer, error) {

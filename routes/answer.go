@@ -22,7 +22,9 @@ type answer struct {
 	status int
 	body   any
 	header map[string]string
-	stream stream
+	// cookies are set also when the answer is an error.
+	cookies []*http.Cookie
+	stream  stream
 	// broken is what ends a stream that failed part way; nil: the connection is cut.
 	broken func(code roster.Code) string
 }
@@ -54,11 +56,14 @@ func document(r *request, contentType, cache string, content []byte) (answer, er
 }
 
 // setHeaders sets what every answer has, and takes away what was meant for another one.
-func setHeaders(h http.Header, requestID string) {
+func (s *server) setHeaders(h http.Header, requestID string) {
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Vary", "Authorization, Cookie, Accept-Language")
+	if len(s.cfg.CORSOrigins) > 0 {
+		h.Add("Vary", "Origin")
+	}
 	h.Set(echo.HeaderXRequestID, requestID)
 	for _, name := range []string{"Content-Length", "ETag", "Last-Modified", "Location"} {
 		h.Del(name)
@@ -84,15 +89,16 @@ func (s *server) send(c echo.Context, a answer) error {
 	for name, value := range a.header {
 		header.Set(name, value)
 	}
-	write(c, a.status, body)
+	setCookies(header, a.cookies)
+	write(c.Response(), a.status, body)
 	return nil
 }
 
 // fail answers with the problem that err is.
-func (s *server) fail(c echo.Context, e endpoint, err error) {
-	header := c.Response().Header()
-	p := s.problem(c.Request().Context(), header.Get(echo.HeaderXRequestID), e, err)
-	s.log(c.Request(), e, p, err)
+func (s *server) fail(w http.ResponseWriter, r *http.Request, e endpoint, err error) {
+	header := w.Header()
+	p := s.problem(r.Context(), header.Get(echo.HeaderXRequestID), e, err)
+	s.log(r, e, p, err)
 	body, encode := json.Marshal(p)
 	if encode != nil { // of what the program added
 		p.Errors, p.Details = nil, nil
@@ -109,7 +115,7 @@ func (s *server) fail(c echo.Context, e endpoint, err error) {
 		}
 		header.Set("WWW-Authenticate", challenge)
 	}
-	write(c, p.Status, body)
+	write(w, p.Status, body)
 }
 
 // log tells what clients are not told. That a client has gone is nobody's fault.
@@ -125,9 +131,9 @@ func (s *server) log(r *http.Request, e endpoint, p problem, err error) {
 		slog.String("request_id", p.RequestID), slog.Any("error", err))
 }
 
-func write(c echo.Context, status int, body []byte) {
-	c.Response().WriteHeader(status)
+func write(w http.ResponseWriter, status int, body []byte) {
+	w.WriteHeader(status)
 	if len(body) > 0 {
-		_, _ = c.Response().Write(body) // the client has gone; there is nobody to tell
+		_, _ = w.Write(body) // the client has gone; there is nobody to tell
 	}
 }

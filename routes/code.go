@@ -21,7 +21,7 @@ func codeEndpoints[U roster.Model](repo codeRepo[U], v *view[U]) []endpoint {
 	return []endpoint{
 		{name: "codes_find", method: http.MethodPost, path: "/codes/find", auth: AuthNone, neutral: true, handle: x.find},
 		{name: "codes_send", method: http.MethodPost, path: "/codes/send", auth: AuthNone, neutral: true, handle: x.send},
-		{name: "codes_check", method: http.MethodPost, path: "/codes/check", auth: AuthNone, neutral: true, handle: x.check},
+		{name: "codes_check", method: http.MethodPost, path: "/codes/check", auth: AuthNone, neutral: true, enters: true, handle: x.check},
 	}
 }
 
@@ -85,7 +85,7 @@ func (x codes[U]) check(ctx context.Context, r *request) (answer, error) {
 		if remember := r.body.boolean("remember"); remember != nil {
 			options = append(options, roster.WithRemember(*remember))
 		}
-		if device := r.body.secret("device_token"); device != nil {
+		if device := r.deviceToken(); device != nil {
 			options = append(options, roster.WithDevice(*device))
 		}
 	}
@@ -97,7 +97,7 @@ func (x codes[U]) check(ctx context.Context, r *request) (answer, error) {
 	case err != nil:
 		return answer{}, err
 	case outcome.Login != nil:
-		return loggedIn(ctx, x.view, *outcome.Login)
+		return loggedIn(ctx, r, x.view, *outcome.Login)
 	case outcome.ResetToken != "":
 		return ok(map[string]any{
 			"reset_token": outcome.ResetToken.Reveal(), "expires_in": int64(outcome.ExpiresIn / time.Second),

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -29,6 +30,22 @@ type Config struct {
 	ProblemBase string
 	// Realm is named in WWW-Authenticate; "" means "roster".
 	Realm string
+
+	// Tokens is how the tokens of sessions travel; "" means TransportBody. Cookies are for pages that browsers load from the
+	// origin of the repo's base URL: other origins' pages, and apps, take TransportBody.
+	Tokens Transport
+	// CookieName is what the names of the cookies hold: __Host-<name>_access, _refresh, _csrf and _device; "" means "roster".
+	// Repos that browsers reach on one host need different names. In development over plain http the names have no prefix.
+	CookieName string
+	// Origins are further origins, such as "https://www.example.com", whose pages may change something by cookies: other names of
+	// the same program, as a proxy gives them. That of the base URL always may.
+	Origins []string
+	// CORSOrigins are the origins of pages that may read answers from elsewhere (CORS); none: no answer has a header of it.
+	// Each is named as browsers send it; none stands for others.
+	CORSOrigins []string
+	// ClearSiteData is what browsers are told to drop when somebody logs out, closes or archives the own account: "cache",
+	// "cookies", "storage", "executionContexts", "*". nil means "cache"; an empty list that is not nil, nothing.
+	ClearSiteData []string
 
 	// Limits are how often an address may ask for an endpoint in a minute, by its name; 0 is without a limit, and what is
 	// not named keeps its default, which Mounted.Routes tells. "*" is the limit of all endpoints that are not named.
@@ -73,7 +90,21 @@ func (c Config) withDefaults() Config {
 	c.MaxBody = cmp.Or(c.MaxBody, 64<<10)
 	c.Timeout = cmp.Or(c.Timeout, 10*time.Second)
 	c.Realm = cmp.Or(c.Realm, "roster")
+	if c.ClearSiteData == nil {
+		c.ClearSiteData = []string{"cache"}
+	}
 	return c
+}
+
+// siteData is what Clear-Site-Data can name (Clear Site Data, section 3.1).
+var siteData = []string{"cache", "cookies", "storage", "executionContexts", "*"}
+
+// clearing is the header by which browsers drop what they hold of a session; nil: none.
+func (c Config) clearing() map[string]string {
+	if len(c.ClearSiteData) == 0 {
+		return nil
+	}
+	return map[string]string{"Clear-Site-Data": `"` + strings.Join(c.ClearSiteData, `", "`) + `"`}
 }
 
 // peer is the address at the other end of the connection.

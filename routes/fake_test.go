@@ -36,6 +36,7 @@ func someone() *account {
 
 var pair = roster.TokenPair{
 	AccessToken: "access", ExpiresIn: 10 * time.Minute, RefreshToken: "refresh", RefreshExpiresIn: time.Hour, SessionID: sid,
+	DeviceToken: "device", Remember: true, CSRFToken: "csrf",
 }
 
 // gate takes the token "access" for that of somebody who may do everything.
@@ -53,6 +54,17 @@ func (gate) VerifyToken(_ context.Context, access roster.Secret) (roster.Claims,
 func (gate) CheckFresh(context.Context) error { return nil }
 
 func (gate) Authorize(context.Context, string) error { return nil }
+
+func (gate) Site() roster.Site {
+	return roster.Site{BaseURL: "https://app.example", DeviceTTL: 90 * 24 * time.Hour}
+}
+
+func (gate) CheckCSRF(_ context.Context, claims roster.Claims, token roster.Secret) error {
+	if claims.SessionID != sid || token != "csrf" {
+		return roster.ErrCSRFFailed
+	}
+	return nil
+}
 
 func (gate) CheckTimeoutAndIncr(context.Context, roster.Limit, ...string) (roster.Verdict, error) {
 	return roster.Verdict{Allowed: true}, nil
@@ -78,6 +90,12 @@ func (o of[U]) Authorize(ctx context.Context, permission string) error {
 
 func (o of[U]) CheckTimeoutAndIncr(ctx context.Context, limit roster.Limit, keys ...string) (roster.Verdict, error) {
 	return o.gate.CheckTimeoutAndIncr(ctx, limit, keys...)
+}
+
+func (o of[U]) Site() roster.Site { return o.gate.Site() }
+
+func (o of[U]) CheckCSRF(ctx context.Context, claims roster.Claims, token roster.Secret) error {
+	return o.gate.CheckCSRF(ctx, claims, token)
 }
 
 // fake is a repo that does what it is told and stores nothing; an operation that it lacks panics.
@@ -113,6 +131,12 @@ func (f fakeAdmin) VerifyToken(ctx context.Context, access roster.Secret) (roste
 }
 
 func (fakeAdmin) CheckFresh(context.Context) error { return nil }
+
+func (f fakeAdmin) Site() roster.Site { return f.gate.Site() }
+
+func (f fakeAdmin) CheckCSRF(ctx context.Context, claims roster.Claims, token roster.Secret) error {
+	return f.gate.CheckCSRF(ctx, claims, token)
+}
 
 func (fakeAdmin) Authorize(context.Context, string) error { return nil }
 

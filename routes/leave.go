@@ -39,7 +39,7 @@ func leave(operation func(context.Context, roster.ID, roster.Secret) error) hand
 		if err := operation(ctx, roster.ActorFrom(ctx).ID, *password); err != nil {
 			return answer{}, err
 		}
-		return noContent()
+		return answer{status: http.StatusNoContent, header: r.clearing, cookies: r.forget()}, nil
 	}
 }
 

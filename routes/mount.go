@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -80,7 +82,10 @@ type endpoint struct {
 	upload bool // its body is a file
 	// onRequest says that it is not mounted unless the configuration asks for it.
 	onRequest bool
-	handle    handler
+	// What endpoints have to do with cookies: enters lets somebody in, renews spends a refresh token, leaves ends the session of
+	// who asks, if there is one.
+	enters, renews, leaves bool
+	handle                 handler
 }
 
 // repoOf is what mounting itself asks of a repo.
@@ -88,6 +93,11 @@ type repoOf interface {
 	Verifier
 	limiter
 	Fields() []roster.Field
+}
+
+// revoker ends the session of a refresh token.
+type revoker interface {
+	Revoke(ctx context.Context, refresh roster.Secret) (time.Time, error)
 }
 
 func mount[U roster.Model](group *echo.Group, cfg Config, repo repoOf, endpoints func(v *view[U], m *Mounted) []endpoint) (*Mounted, error) {
@@ -105,7 +115,8 @@ func mount[U roster.Model](group *echo.Group, cfg Config, repo repoOf, endpoints
 	m := &Mounted{}
 	table := endpoints(v, m)
 	on := placeOf(group)
-	if err := check(table, cfg, on); err != nil {
+	b, browserErr := newBrowser(cfg, repo.Site())
+	if err := errors.Join(check(table, cfg, on), browserErr); err != nil {
 		return nil, fmt.Errorf("routes: %w", err)
 	}
 	table = slices.DeleteFunc(table, func(e endpoint) bool {
@@ -120,13 +131,23 @@ func mount[U roster.Model](group *echo.Group, cfg Config, repo repoOf, endpoints
 		_, replaced := cfg.Replace[e.name]
 		m.routes = append(m.routes, Route{e.name, e.method, on.prefix + e.path, e.auth, e.permission, e.fresh, replaced, cfg.limitOf(e)})
 	}
-	if m.openAPI, err = openAPI(m.routes, on.prefix, repo.Fields(), v.schema()); err != nil {
+	if m.openAPI, err = openAPI(m.routes, table, on.prefix, repo.Fields(), v.schema(), b); err != nil {
 		return nil, fmt.Errorf("routes: %w", err)
 	}
 	allowed, _ := parseNetworks(cfg.AllowIPs) // the check has told
 	s := &server{cfg: cfg, repo: repo, limiter: repo, counters: cache.NewMemory(cache.MemoryConfig{}), allowed: allowed}
+	s.browser = func() *browser { return b }
+	if x, ok := repo.(revoker); ok {
+		s.revoke = x.Revoke
+	}
 	for _, e := range table {
 		group.Add(e.method, e.path, s.handler(e))
+	}
+	if len(cfg.CORSOrigins) > 0 {
+		paths, methods := preflights(table)
+		for _, path := range paths {
+			group.OPTIONS(path, s.preflight(methods[path]))
+		}
 	}
 	return m, nil
 }
@@ -149,6 +170,7 @@ func check(table []endpoint, cfg Config, on place) error {
 		known[e.name] = true
 		if path := on.prefix + e.path; !slices.Contains(cfg.Without, e.name) {
 			fault(on.has(e.method, path), "%s: %s %s is mounted already", e.name, e.method, path)
+			fault(len(cfg.CORSOrigins) > 0 && on.has(http.MethodOptions, path), "%s: OPTIONS %s is mounted already, which config.CORSOrigins needs", e.name, path)
 		}
 	}
 	fault(cfg.MaxBody < 0, "config.MaxBody is %d: want 0 or more bytes", cfg.MaxBody)
@@ -157,6 +179,10 @@ func check(table []endpoint, cfg Config, on place) error {
 		cfg.MinDuration, cfg.Timeout)
 	fault(strings.ContainsFunc(cfg.Realm, func(r rune) bool { return r < ' ' || r > '~' || r == '"' || r == '\\' }),
 		"config.Realm is %q: want ASCII that can be quoted as it is", cfg.Realm)
+	errs = append(errs, checkCORS(cfg)...)
+	for _, kind := range cfg.ClearSiteData {
+		fault(!slices.Contains(siteData, kind), "config.ClearSiteData: %q is none of %s", kind, strings.Join(siteData, ", "))
+	}
 	if _, err := parseNetworks(cfg.AllowIPs); err != nil {
 		errs = append(errs, fmt.Errorf("config.AllowIPs: %w", err))
 	}

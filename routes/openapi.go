@@ -100,7 +100,7 @@ func readOpenAPI() (openAPIParts, error) {
 }
 
 // openAPI makes the document of what is mounted under a prefix.
-func openAPI(routes []Route, prefix string, fields []roster.Field, shown viewSchema) ([]byte, error) {
+func openAPI(routes []Route, table []endpoint, prefix string, fields []roster.Field, shown viewSchema, b *browser) ([]byte, error) {
 	parts, err := readOpenAPI()
 	if err != nil {
 		return nil, err
@@ -108,8 +108,11 @@ func openAPI(routes []Route, prefix string, fields []roster.Field, shown viewSch
 	if err := parts.addFields(fields, shown); err != nil {
 		return nil, err
 	}
+	if b != nil {
+		parts.addBrowser(b)
+	}
 	paths := map[string]map[string]operation{}
-	for _, route := range routes {
+	for i, route := range routes {
 		d, ok := parts.operations[route.Name]
 		if path := braces(strings.TrimPrefix(route.Path, prefix)); !ok || d.method != route.Method || d.path != path {
 			return nil, fmt.Errorf("the OpenAPI document lacks %s %s (%s)", route.Method, path, route.Name)
@@ -123,6 +126,9 @@ func openAPI(routes []Route, prefix string, fields []roster.Field, shown viewSch
 		}
 		if responses, _ := o["responses"].(map[string]any); route.Limit > 0 && responses["429"] == nil {
 			responses["429"] = map[string]any{"$ref": "#/components/responses/TooMany"}
+		}
+		if b != nil {
+			parts.byCookie(b, table[i], o)
 		}
 		addParameters(o, prefix)
 		parts.addRejections(o)
@@ -162,12 +168,16 @@ func (p openAPIParts) addRejections(o operation) {
 
 // orRejected is a copy of a response whose schema takes any problem.
 func orRejected(response openAPIValue) openAPIValue {
-	const problem = "application/problem+json"
+	return orProblem(response, "anyOf", "Problem")
+}
+
+// orProblem is a copy of a response whose schema takes another one too.
+func orProblem(response openAPIValue, how, schema string) openAPIValue {
 	c := maps.Clone(response)
 	content, _ := c["content"].(map[string]any)
-	media, _ := content[problem].(map[string]any)
-	c["content"] = map[string]any{problem: map[string]any{"schema": map[string]any{
-		"anyOf": []any{media["schema"], map[string]any{"$ref": "#/components/schemas/Problem"}},
+	media, _ := content[problemType].(map[string]any)
+	c["content"] = map[string]any{problemType: map[string]any{"schema": map[string]any{
+		how: []any{media["schema"], map[string]any{"$ref": "#/components/schemas/" + schema}},
 	}}}
 	return c
 }

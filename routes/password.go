@@ -81,7 +81,7 @@ func (p password[U]) change(ctx context.Context, r *request) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	return ok(tokens)
+	return r.handPair(ctx, tokens)
 }
 
 // forgot takes one identifier, by the name that any has or by its own.

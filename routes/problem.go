@@ -26,6 +26,7 @@ var statuses = map[roster.Code]int{
 	roster.CodeInvalidRefresh:     http.StatusUnauthorized,
 	roster.CodeTokenReused:        http.StatusUnauthorized,
 	roster.CodeForbidden:          http.StatusForbidden,
+	roster.CodeCSRFFailed:         http.StatusForbidden,
 	roster.CodeBanned:             http.StatusForbidden,
 	roster.CodeArchived:           http.StatusForbidden,
 	roster.CodeNotVerified:        http.StatusForbidden,
@@ -130,6 +131,9 @@ func detailsOf(err *roster.Error) map[string]any {
 
 // title is a code in words.
 func title(code roster.Code) string {
+	if code == roster.CodeCSRFFailed {
+		return "CSRF failed"
+	}
 	words := strings.ReplaceAll(string(code), "_", " ")
 	return strings.ToUpper(words[:1]) + words[1:]
 }

@@ -1,11 +1,14 @@
 package routes
 
 import (
+	"context"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -18,6 +21,13 @@ type request struct {
 	param func(name string) string
 	body  *members
 	file  file // of an endpoint that takes one, instead of body
+
+	browser  *browser // nil: there are no cookies
+	byCookie bool     // the answer's tokens are for cookies
+	device   roster.Secret
+	clearing map[string]string // what browsers are told to drop when a session ends
+	revoke   func(ctx context.Context, refresh roster.Secret) (time.Time, error)
+	logger   *slog.Logger
 }
 
 var requestIDForm = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)

@@ -24,6 +24,10 @@ type handler func(ctx context.Context, r *request) (answer, error)
 type server struct {
 	cfg  Config
 	repo Verifier
+	// browser is what there is to know for cookies; nil: there are none.
+	browser func() *browser
+	// revoke ends the session of tokens that cannot be handed out.
+	revoke func(ctx context.Context, refresh roster.Secret) (time.Time, error)
 
 	limiter  limiter       // nil: nothing is limited
 	counters *cache.Memory // of this process
@@ -47,7 +51,8 @@ func (s *server) handler(e endpoint) echo.HandlerFunc {
 		}
 		r := c.Request()
 		id := requestID(r, c.Response().Header())
-		setHeaders(c.Response().Header(), id)
+		s.setHeaders(c.Response().Header(), id)
+		s.allowOrigin(c.Response().Header(), r)
 		ctx, cancel := s.within(r.Context(), e)
 		defer cancel()
 		defer s.rescue(c, e, id)
@@ -87,8 +92,8 @@ func (s *server) rescue(c echo.Context, e endpoint, requestID string) {
 	if c.Response().Committed {
 		panic(http.ErrAbortHandler)
 	}
-	setHeaders(c.Response().Header(), requestID)
-	s.fail(c, e, roster.ErrInternal)
+	s.setHeaders(c.Response().Header(), requestID)
+	s.fail(c.Response(), c.Request(), e, roster.ErrInternal)
 }
 
 // endpoint runs an endpoint.
@@ -101,7 +106,8 @@ func (s *server) endpoint(e endpoint) echo.HandlerFunc {
 			err = s.send(c, a)
 		}
 		if err != nil {
-			s.fail(c, e, err)
+			setCookies(c.Response().Header(), a.cookies)
+			s.fail(c.Response(), c.Request(), e, err)
 		}
 		return nil
 	}
@@ -125,7 +131,7 @@ func (s *server) floor(e endpoint) func(ctx context.Context) {
 // handle checks a request and calls the endpoint. The order is that in which faults are told: of the body's size and
 // type, of too many requests, of who asks, of the content.
 func (s *server) handle(c echo.Context, e endpoint) (answer, error) {
-	r := &request{Request: c.Request(), param: c.Param}
+	r := &request{Request: c.Request(), param: c.Param, browser: s.browser(), revoke: s.revoke, clearing: s.cfg.clearing(), logger: s.cfg.Logger}
 	if e.upload {
 		return s.handleUpload(c, r, e)
 	}
@@ -133,15 +139,22 @@ func (s *server) handle(c echo.Context, e endpoint) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	ctx, err := s.admit(r.Context(), r.Request, e)
+	in, err := s.admit(r.Context(), r.Request, e)
 	if err != nil {
 		return answer{}, err
 	}
+	ctx := in.ctx
 	if err := checkQuery(r.URL, e); err != nil {
 		return answer{}, err
 	}
 	if r.body, err = parseMembers(text); err != nil {
 		return answer{}, err
+	}
+	r.byCookie = in.byCookie
+	if e.enters {
+		if err := s.chooseTransport(ctx, r); err != nil {
+			return answer{}, err
+		}
 	}
 	if e.reasoned && s.cfg.RequireReason && !r.body.has("reason") {
 		r.body.fault("reason", roster.Required)
@@ -152,6 +165,7 @@ func (s *server) handle(c echo.Context, e endpoint) (answer, error) {
 		}
 	}
 	a, err := e.handle(ctx, r)
+	err = in.explain(err)
 	if a.stream != nil {
 		c.SetRequest(r.WithContext(ctx)) // the work goes on for the one who asks
 	}
@@ -162,16 +176,16 @@ func (s *server) handle(c echo.Context, e endpoint) (answer, error) {
 // everywhere; any other is the host's to answer.
 func (s *server) hosted(e endpoint, own echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		ctx, err := s.admit(c.Request().Context(), c.Request(), e)
+		r, in, err := s.admitHosted(c.Request(), e)
+		c.SetRequest(r)
 		if err == nil {
-			c.SetRequest(c.Request().WithContext(ctx))
-			err = own(c)
+			err = in.explain(own(c))
 			if _, ours := errors.AsType[*roster.Error](err); !ours || c.Response().Committed {
 				return err
 			}
 		}
-		setHeaders(c.Response().Header(), roster.ActorFrom(c.Request().Context()).RequestID)
-		s.fail(c, e, err)
+		s.setHeaders(c.Response().Header(), roster.ActorFrom(c.Request().Context()).RequestID)
+		s.fail(c.Response(), c.Request(), e, err)
 		return nil
 	}
 }

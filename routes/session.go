@@ -2,6 +2,7 @@ package routes
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"net/http"
 	"time"
@@ -25,7 +26,7 @@ func sessionEndpoints(repo sessionRepo) []endpoint {
 	s := session{repo}
 	return []endpoint{
 		{name: "token_verify", method: http.MethodPost, path: "/token/verify", auth: AuthNone, handle: s.verify},
-		{name: "token_refresh", method: http.MethodPost, path: "/token/refresh", auth: AuthRefresh, handle: s.refresh},
+		{name: "token_refresh", method: http.MethodPost, path: "/token/refresh", auth: AuthRefresh, renews: true, handle: s.refresh},
 		{name: "token_revoke", method: http.MethodPost, path: "/token/revoke", auth: AuthRefresh, handle: s.revoke},
 		{name: "sessions", method: http.MethodGet, path: "/me/sessions", auth: AuthSession, handle: s.list},
 		{name: "sessions_revoke_others", method: http.MethodDelete, path: "/me/sessions", auth: AuthSession, handle: s.revokeOthers},
@@ -66,15 +67,51 @@ func claimsView(c roster.Claims) map[string]any {
 }
 
 func (s session) refresh(ctx context.Context, r *request) (answer, error) {
-	token := r.body.need("refresh_token")
-	if err := r.body.finish(); err != nil {
-		return answer{}, err
-	}
-	pair, err := s.repo.Refresh(ctx, roster.Secret(token))
+	token, err := refreshToken(r)
 	if err != nil {
-		return answer{}, err
+		return answer{cookies: refused(r, err)}, err
 	}
-	return ok(pair)
+	pair, err := s.repo.Refresh(ctx, token)
+	if err != nil {
+		return answer{cookies: refused(r, err)}, err
+	}
+	return r.handPair(ctx, pair)
+}
+
+// refreshToken is that of the body or of the cookie. Two that differ are a mistake of the page, or of somebody who has planted
+// one.
+func refreshToken(r *request) (roster.Secret, error) {
+	if r.browser == nil {
+		token := r.body.need("refresh_token")
+		return roster.Secret(token), r.body.finish()
+	}
+	given := r.body.secret("refresh_token")
+	if err := r.body.finish(); err != nil {
+		return "", err
+	}
+	cookie, sent, ok := r.browser.read(r.Request, refreshCookie)
+	switch {
+	case !ok || !sent && given == nil:
+		return "", roster.ErrInvalidRefresh
+	case !sent:
+		return *given, nil
+	case given != nil && *given != cookie:
+		return "", parameterFault("refresh_token")
+	}
+	return cookie, nil
+}
+
+// refused takes cookies back that the server takes no longer.
+func refused(r *request, err error) []*http.Cookie {
+	known, ok := errors.AsType[*roster.Error](err)
+	if !ok {
+		return nil
+	}
+	switch statusOf(known, endpoint{}) {
+	case http.StatusUnauthorized, http.StatusForbidden:
+		return r.forget()
+	}
+	return nil
 }
 
 func (s session) revoke(ctx context.Context, r *request) (answer, error) {
@@ -136,10 +173,15 @@ func (s session) revokeOne(ctx context.Context, r *request) (answer, error) {
 	if err := r.body.finish(); err != nil {
 		return answer{}, err
 	}
-	if err := s.repo.RevokeSession(ctx, roster.ActorFrom(ctx).ID, idOf(r, "sid")); err != nil {
+	actor, sid := roster.ActorFrom(ctx), idOf(r, "sid")
+	if err := s.repo.RevokeSession(ctx, actor.ID, sid); err != nil {
 		return answer{}, err
 	}
-	return noContent()
+	a, err := noContent()
+	if sid == actor.SID {
+		a.cookies = r.forget()
+	}
+	return a, err
 }
 
 func (s session) jwks(ctx context.Context, r *request) (answer, error) {

@@ -56,10 +56,11 @@ func (s *server) within(ctx context.Context, e endpoint) (context.Context, conte
 
 // handleUpload is handle for an endpoint that takes a file. Who asks is told first: nobody else sends that much.
 func (s *server) handleUpload(c echo.Context, r *request, e endpoint) (answer, error) {
-	ctx, err := s.admit(r.Context(), r.Request, e)
+	in, err := s.admit(r.Context(), r.Request, e)
 	if err != nil {
 		return answer{}, err
 	}
+	ctx := in.ctx
 	var isFile bool
 	if r.file.format, isFile = formatOf(r.Header.Values("Content-Type")); !isFile {
 		return answer{}, faultOf(roster.CodeUnsupportedMedia)

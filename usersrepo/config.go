@@ -102,7 +102,7 @@ func (c Config) withDefaults() Config {
 
 func (c Config) settings() mixins.Settings {
 	return mixins.Settings{
-		BaseURL: c.BaseURL, Product: c.Product,
+		BaseURL: c.BaseURL, Development: c.Development, Product: c.Product,
 		Account: c.Account, Session: c.Session, Username: c.Username, Email: c.Email, Phone: c.Phone, Confirm: c.Confirm,
 		Password: c.Password, OneTime: c.OneTime, Protection: c.Protection, Notify: c.Notify, Callbacks: c.Callbacks,
 		Management: c.Management, Audit: c.Audit,

@@ -164,7 +164,7 @@ func TestHOOK_7_NotInitialized(t *testing.T) {
 	t.Parallel()
 	lifecycle := reflect.TypeFor[callbacks.Lifecycle[*account]]()
 	operations := reflect.TypeFor[mixins.Self[*account]]()
-	answersNothing := map[string]bool{"Fields": true, "NewID": true, "Stats": true}
+	answersNothing := map[string]bool{"Fields": true, "NewID": true, "Stats": true, "Site": true}
 
 	for name, app := range map[string]any{"a program's value": &accounts{}, "a repo": &usersrepo.UsersRepo[*account]{}} {
 		v := reflect.ValueOf(app)

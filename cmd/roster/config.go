@@ -44,6 +44,11 @@ type routesConfig struct {
 	MinDuration    time.Duration
 	ProblemBase    string
 	Realm          string
+	Tokens         routes.Transport
+	CookieName     string
+	Origins        []string
+	CORSOrigins    []string
+	ClearSiteData  []string // [] is nothing
 	Without        []string // endpoints for users that are not mounted
 	AdminWithout   []string // and for administrators
 	TrustedProxies []string // networks (CIDR) whose X-Forwarded-For is believed
@@ -117,6 +122,8 @@ func (f fileConfig) routes(t terminal) (routes.Config, error) {
 		Without: f.Routes.Without, Logger: t.logger,
 		Limits: f.Routes.Limits, AllowIPs: f.Routes.AllowIPs,
 		UsernameCheck: f.Routes.UsernameCheck, RequireReason: f.Routes.RequireReason,
+		Tokens: f.Routes.Tokens, CookieName: f.Routes.CookieName, Origins: f.Routes.Origins, CORSOrigins: f.Routes.CORSOrigins,
+		ClearSiteData: f.Routes.ClearSiteData,
 	}
 	if len(f.Routes.TrustedProxies) == 0 {
 		return cfg, nil

@@ -25,6 +25,7 @@ import (
 
 	"github.com/roster-go/roster/notify"
 	"github.com/roster-go/roster/rostertest"
+	"github.com/roster-go/roster/routes"
 )
 
 // command runs the command in this process.
@@ -125,12 +126,65 @@ func TestSettingsOfTheDocs(t *testing.T) {
 	if err != nil || len(cfg.AllowIPs) != 1 || !cfg.RequireReason || cfg.Limits["register"] != 5 || cfg.IPExtractor == nil {
 		t.Errorf("settings of routes: %+v, %v", cfg, err)
 	}
+	if cfg.Tokens != routes.TransportChoose || cfg.CookieName != "example" || len(cfg.Origins) != 1 || len(cfg.CORSOrigins) != 1 || len(cfg.ClearSiteData) != 2 {
+		t.Errorf("settings of browsers: %+v", cfg)
+	}
 	if repo := file.repo(); repo.Audit.Keep != 9600*time.Hour || repo.Notify.Links.ResetPassword != "/account/reset" {
 		t.Errorf("settings of the repo: %+v", repo)
 	}
 	address, _ := serve(t, "--dev", "--config="+config, "--database=sqlite:"+filepath.Join(t.TempDir(), "roster.db"))
 	if got := rostertest.Call(t, http.MethodGet, "http://"+address+"/healthz", "", ""); got.Status != http.StatusOK {
 		t.Errorf("serving with them: %+v", got)
+	}
+}
+
+// HTTP-43, HTTP-47, HTTP-55: what is wrong with the settings of browsers refuses to start; a list that is empty is not one that
+// is left out.
+func TestSettingsOfBrowsers(t *testing.T) {
+	write := func(text string) string {
+		file := filepath.Join(t.TempDir(), "roster.json")
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	for text, isNil := range map[string]bool{`{"routes":{"clear_site_data":[]}}`: false, `{"routes":{}}`: true} {
+		file, err := readFile(write(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if cfg, err := file.routes(terminal{}); err != nil || (cfg.ClearSiteData == nil) != isNil || len(cfg.ClearSiteData) > 0 {
+			t.Errorf("%s: %#v, %v", text, cfg.ClearSiteData, err)
+		}
+	}
+	config := write(`{"routes":{"tokens":"cookies","cookie_name":"a b","origins":["https://www.example.com/"],"cors_origins":["*"],"clear_site_data":["all"]}}`)
+	status, _, errs := command(t, "", "serve", "--dev", "--addr=127.0.0.1:0", "--config="+config, "--database=sqlite:"+filepath.Join(t.TempDir(), "roster.db"))
+	for _, want := range []string{"Tokens", "CookieName", "Origins", "CORSOrigins", "ClearSiteData"} {
+		if status != 1 || !strings.Contains(errs, want) {
+			t.Errorf("status %d, want 1 and %q in:\n%s", status, want, errs)
+		}
+	}
+	config = write(`{"routes":{"tokens":"cookie"}}`)
+	address, _ := serve(t, "--dev", "--config="+config, "--database=sqlite:"+filepath.Join(t.TempDir(), "roster.db"))
+	site := "http://" + strings.Replace(address, "127.0.0.1", "localhost", 1)
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, site+"/api/register", strings.NewReader(`{"username":"anna","password":"correct horse battery"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Origin", site)
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = answer.Body.Close() }()
+	var names []string
+	for _, c := range answer.Cookies() {
+		names = append(names, c.Name)
+	}
+	slices.Sort(names)
+	if want := []string{"roster_access", "roster_csrf", "roster_device", "roster_refresh"}; answer.StatusCode != http.StatusCreated || !slices.Equal(names, want) {
+		t.Errorf("register answers %d with cookies %v, want %v", answer.StatusCode, names, want)
 	}
 }
 
