@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"github.com/labstack/echo/v4"
@@ -60,9 +61,14 @@ func (s *server) setHeaders(h http.Header, requestID string) {
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("Vary", "Authorization, Cookie, Accept-Language")
+	const vary, origin = "Authorization, Cookie, Accept-Language", "Origin"
+	others := slices.DeleteFunc(slices.Clone(h.Values("Vary")), func(v string) bool { return v == vary || v == origin && len(s.cfg.CORSOrigins) > 0 })
+	h.Set("Vary", vary)
 	if len(s.cfg.CORSOrigins) > 0 {
-		h.Add("Vary", "Origin")
+		h.Add("Vary", origin)
+	}
+	for _, v := range others { // of the host's own middleware, which may answer pages of other origins
+		h.Add("Vary", v)
 	}
 	h.Set(echo.HeaderXRequestID, requestID)
 	for _, name := range []string{"Content-Length", "ETag", "Last-Modified", "Location"} {

@@ -20,7 +20,8 @@ type Transport string
 const (
 	// TransportBody has tokens in the bodies of answers and in the Authorization header. No cookie is set or looked at.
 	TransportBody Transport = "body"
-	// TransportCookie has them in cookies that no script can read. No answer's body has one.
+	// TransportCookie has them in cookies that no script can read. No answer's body has one, but to who changes the password
+	// in a session that a header proves: a token that IssueTokens gave them.
 	TransportCookie Transport = "cookie"
 	// TransportChoose lets the member "transport" of register, login and codes_check say which of the two; "body" unless
 	// it is there. From then on the answers of a session come the way that its proof came.

@@ -339,6 +339,11 @@ func TestHTTP_43_Transport(t *testing.T) {
 		sets(t, ask(t, choose, "PUT /api/me/password", "", change, own(loggedIn)...), renewed...)
 		wants(t, ask(t, choose, "POST /api/token/refresh", "", `{"refresh_token":"refresh"}`), 200, "refresh_token")
 		sets(t, ask(t, choose, "POST /api/token/refresh", "", "", own(loggedIn)...), renewed...)
+		e, _ := mounted(t, newWeb(), routes.Config{Tokens: routes.TransportCookie})
+		w := ask(t, e, "PUT /api/me/password", "access", change, own(loggedIn)...)
+		wants(t, w, 200, "access_token")
+		sets(t, w)
+		sets(t, ask(t, e, "DELETE /api/me", "access", "", own(loggedIn)...))
 	})
 	t.Run("HTTP-43 takes and sets no cookie by default", func(t *testing.T) {
 		e, _ := mounted(t, newWeb(), routes.Config{})

@@ -100,6 +100,21 @@ func TestHTTP_55_CORS(t *testing.T) {
 			wants(t, ask(t, e, "PATCH /api/me", "", "{}", "Cookie", loggedIn, "X-CSRF-Token", "csrf", "Origin", spa), 403, "csrf_failed")
 		}
 	})
+	t.Run("HTTP-30 leaves what the host's own answers vary by", func(t *testing.T) {
+		e, _ := mounted(t, newWeb(), routes.Config{CORSOrigins: []string{spa}})
+		e.Use(func(next echo.HandlerFunc) echo.HandlerFunc {
+			return func(c echo.Context) error {
+				c.Response().Header().Add("Vary", "Accept-Encoding")
+				return next(c)
+			}
+		})
+		for _, what := range []string{"GET /api/openapi.json", "GET /api/me"} {
+			want := []string{"Authorization, Cookie, Accept-Language", "Origin", "Accept-Encoding"}
+			if got := ask(t, e, what, "", "").Header().Values("Vary"); !slices.Equal(got, want) {
+				t.Errorf("%s: Vary is %q, want %q", what, got, want)
+			}
+		}
+	})
 	t.Run("HTTP-55 is silent unless it is asked for", func(t *testing.T) {
 		e, _ := mounted(t, newWeb(), routes.Config{Tokens: routes.TransportCookie})
 		for _, what := range []string{"GET /api/me", "OPTIONS /api/me"} {

@@ -16,45 +16,43 @@ import (
 // token; nil where the request is to set cookies, or not known to be a session's yet.
 func (s *server) checkCSRF(ctx context.Context, b *browser, r *http.Request, claims *roster.Claims) error {
 	if !b.isOwnPage(r) {
-		return roster.ErrCSRFFailed
+		return errNotOwnPage
 	}
 	if claims == nil {
 		return nil
 	}
 	token, ok := b.sentBack(r)
 	if !ok {
-		return roster.ErrCSRFFailed
+		return errNoCSRFToken
 	}
 	return s.repo.CheckCSRF(ctx, *claims, token)
 }
+
+// What developers are told, who find their own page refused.
+var (
+	errNotOwnPage  = roster.ErrCSRFFailed.WithMessage("the request names no page whose origin is that of the base URL, or one of Origins")
+	errNoCSRFToken = roster.ErrCSRFFailed.WithMessage("X-CSRF-Token is not what the CSRF cookie says")
+)
 
 // isOwnPage reports whether a request comes from a page of the program's own, by what browsers let no page write: what
 // Fetch Metadata says, the origin, and where neither is sent the page's address.
 func (b *browser) isOwnPage(r *http.Request) bool {
 	sites, origins := r.Header.Values("Sec-Fetch-Site"), r.Header.Values("Origin")
-	if !b.mayBeOwn(r) {
-		return false
+	for _, site := range sites {
+		if site != "same-origin" && site != "none" {
+			return false
+		}
+	}
+	for _, origin := range origins {
+		if !b.origins[origin] {
+			return false
+		}
 	}
 	if len(sites) > 0 || len(origins) > 0 {
 		return true
 	}
 	referers := r.Header.Values("Referer")
 	return len(referers) == 1 && b.origins[originOf(referers[0])]
-}
-
-// mayBeOwn is isOwnPage for what is no browser too: it reports whether nothing says that another site's page asks.
-func (b *browser) mayBeOwn(r *http.Request) bool {
-	for _, site := range r.Header.Values("Sec-Fetch-Site") {
-		if site != "same-origin" && site != "none" {
-			return false
-		}
-	}
-	for _, origin := range r.Header.Values("Origin") {
-		if !b.origins[origin] {
-			return false
-		}
-	}
-	return true
 }
 
 // fromElsewhere reports whether a browser says that a page asks which is of another origin, or may be.

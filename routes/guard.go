@@ -203,7 +203,7 @@ func (s *server) admit(ctx context.Context, r *http.Request, e endpoint) (admiss
 		kind = roster.ActorAdmin
 	}
 	ctx = signedIn(ctx, claims, kind)
-	in.ctx, in.byCookie = ctx, in.byCookie || p.cookie
+	in.ctx, in.byCookie = ctx, p.cookie // what the header proves goes on by bodies
 	if e.permission != "" {
 		if err := s.limitAdmin(ctx, e); err != nil {
 			return in, err
@@ -233,7 +233,7 @@ func (s *server) admitAnyone(in admission, r *http.Request, e endpoint, b *brows
 	}
 	byCookie := p.cookie && isUnsafe(r)
 	if byCookie && !b.isOwnPage(r) {
-		in.csrf = roster.ErrCSRFFailed
+		in.csrf = errNotOwnPage
 		return in, nil
 	}
 	claims, err := s.repo.VerifyToken(in.ctx, p.token)
@@ -298,7 +298,7 @@ func (s *server) mustNotEnter(r *http.Request) error {
 	text, err := readBody(r, s.cfg.MaxBody)
 	switch {
 	case isCode(err, roster.CodeUnsupportedMedia) || err == nil && len(text) == 0:
-		return roster.ErrCSRFFailed
+		return errNotOwnPage
 	case err != nil:
 		return err
 	}
@@ -308,7 +308,7 @@ func (s *server) mustNotEnter(r *http.Request) error {
 		return err
 	}
 	if transport := m.text("transport"); transport != nil && *transport != string(TransportBody) || len(m.faults) > 0 {
-		return roster.ErrCSRFFailed
+		return errNotOwnPage
 	}
 	return nil
 }
