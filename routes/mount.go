@@ -37,8 +37,8 @@ type Auth string
 // The kinds of proof.
 const (
 	AuthNone    Auth = "none"    // anyone; a valid access token is noted all the same
-	AuthRefresh Auth = "refresh" // a refresh token, in the body
-	AuthSession Auth = "session" // a live access token
+	AuthRefresh Auth = "refresh" // a refresh token, in the body or its cookie
+	AuthSession Auth = "session" // a live access token, in the header or its cookie
 )
 
 // Route is an endpoint as it was mounted.
@@ -136,7 +136,7 @@ func mount[U roster.Model](group *echo.Group, cfg Config, repo repoOf, endpoints
 	}
 	allowed, _ := parseNetworks(cfg.AllowIPs) // the check has told
 	s := &server{cfg: cfg, repo: repo, limiter: repo, counters: cache.NewMemory(cache.MemoryConfig{}), allowed: allowed}
-	s.browser = func() *browser { return b }
+	s.browser, s.clearing = func() *browser { return b }, cfg.clearing()
 	if x, ok := repo.(revoker); ok {
 		s.revoke = x.Revoke
 	}

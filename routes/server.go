@@ -27,7 +27,8 @@ type server struct {
 	// browser is what there is to know for cookies; nil: there are none.
 	browser func() *browser
 	// revoke ends the session of tokens that cannot be handed out.
-	revoke func(ctx context.Context, refresh roster.Secret) (time.Time, error)
+	revoke   func(ctx context.Context, refresh roster.Secret) (time.Time, error)
+	clearing map[string]string
 
 	limiter  limiter       // nil: nothing is limited
 	counters *cache.Memory // of this process
@@ -131,7 +132,7 @@ func (s *server) floor(e endpoint) func(ctx context.Context) {
 // handle checks a request and calls the endpoint. The order is that in which faults are told: of the body's size and
 // type, of too many requests, of who asks, of the content.
 func (s *server) handle(c echo.Context, e endpoint) (answer, error) {
-	r := &request{Request: c.Request(), param: c.Param, browser: s.browser(), revoke: s.revoke, clearing: s.cfg.clearing(), logger: s.cfg.Logger}
+	r := &request{Request: c.Request(), param: c.Param, browser: s.browser(), revoke: s.revoke, clearing: s.clearing, logger: s.cfg.Logger}
 	if e.upload {
 		return s.handleUpload(c, r, e)
 	}
