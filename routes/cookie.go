@@ -86,7 +86,7 @@ func newBrowser(cfg Config, site roster.Site) (*browser, error) {
 const defaultCookieName = "roster"
 
 func (b *browser) cookie(kind, value string, age int) *http.Cookie {
-	c := &http.Cookie{
+	c := &http.Cookie{ //nolint:gosec // scripts read that of CSRF, and localhost in development has no https
 		Name: b.prefix + kind, Value: value, Path: "/", MaxAge: age, Secure: b.secure, HttpOnly: kind != csrfCookie, SameSite: http.SameSiteLaxMode,
 	}
 	if kind == refreshCookie || kind == csrfCookie {

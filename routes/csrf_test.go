@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -83,9 +84,7 @@ func TestHTTP_48_Origins(t *testing.T) {
 		"DELETE /api/me": "", "POST /api/me/archive": "", "POST /api/logout": "", "DELETE /api/me/sessions/" + sid.String(): "",
 		"POST /own": "", "POST /report": "", "POST /plain": "", "POST /admin/users/search": "{}",
 	}
-	for what, body := range entries {
-		targets[what] = body
-	}
+	maps.Copy(targets, entries)
 	for name, from := range origins {
 		t.Run("HTTP-48 from "+name, func(t *testing.T) {
 			for what, body := range targets {

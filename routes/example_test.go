@@ -22,7 +22,7 @@ func ExampleRequireUserHTTP() {
 
 	mux := http.NewServeMux()
 	mux.Handle("GET /hello", user(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		fmt.Fprintln(w, "Hello", roster.ActorFrom(r.Context()).ID)
+		_, _ = fmt.Fprintln(w, "Hello", roster.ActorFrom(r.Context()).ID)
 	})))
 	mux.Handle("DELETE /everything", fresh(http.NotFoundHandler()))
 	mux.Handle("GET /reports", staff(http.NotFoundHandler()))
