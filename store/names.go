@@ -19,7 +19,8 @@ const longestSuffix = "_identifier_check"
 var nameForm = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,62}$`)
 
 // names fills the templates of statements: {users} and {sessions} are tables with their schema, {users.email_key}
-// the name of an index or constraint, {columns} the columns of a user, {lock} what locks the rows of a SELECT.
+// the name of an index or constraint ({schema} belongs before it where an index is dropped), {columns} the columns of a
+// user, {lock} what locks the rows of a SELECT.
 type names struct {
 	words *strings.Replacer
 	table map[string]string   // plain names, for messages and for catalogs
@@ -62,7 +63,10 @@ func newNames(dialect Dialect, cfg Config, columns []Column) (names, error) {
 	for _, name := range ours {
 		n.table[name] = cfg.Prefix + name
 	}
-	words := []string{"{columns}", strings.Join(list, ", ")}
+	words := []string{"{columns}", strings.Join(list, ", "), "{schema}", ""}
+	if cfg.Schema != "" {
+		words[3] = quote(cfg.Schema) + "."
+	}
 	for key, name := range n.table {
 		n.plain[name] = struct{}{}
 		words = append(words, "{"+key+"}", qualified(cfg.Schema, name), "{"+key+".", `"`+name+"_")

@@ -46,7 +46,7 @@ CREATE INDEX {tries.user_idx} ON {tries} (user_id);
 -- +goose Down
 
 DELETE FROM {tries} WHERE scope LIKE 'otp%' OR user_id IS NULL OR user_id NOT IN (SELECT id FROM {users});
-DROP INDEX {tries.user_idx};
+DROP INDEX {schema}{tries.user_idx};
 ALTER TABLE {tries} DROP CONSTRAINT {tries.pkey};
 ALTER TABLE {tries} ADD COLUMN purpose text;
 UPDATE {tries} SET purpose = substr(scope, 38);
