@@ -249,7 +249,7 @@ func TestHTTPJWKS(t *testing.T) {
 					if err := json.Unmarshal(a.body, &set); err != nil {
 						t.Fatal(err)
 					}
-					want := 1
+					want := 2 // the active one, and the next
 					if algorithm == tokens.HS256 {
 						want = 0
 					}

@@ -589,6 +589,21 @@ func (r *recorder[U]) JWKS(ctx context.Context) ([]byte, error) {
 	return r.UsersRepo.JWKS(ctx)
 }
 
+func (r *recorder[U]) ListKeys(ctx context.Context) ([]roster.SigningKey, error) {
+	r.calls.note("ListKeys")
+	return r.UsersRepo.ListKeys(ctx)
+}
+
+func (r *recorder[U]) RotateKeys(ctx context.Context) error {
+	r.calls.note("RotateKeys")
+	return r.UsersRepo.RotateKeys(ctx)
+}
+
+func (r *recorder[U]) RevokeKey(ctx context.Context, kid string) error {
+	r.calls.note("RevokeKey")
+	return r.UsersRepo.RevokeKey(ctx, kid)
+}
+
 func (r *recorder[U]) Deliver(ctx context.Context, most int) (notify.Delivered, error) {
 	r.calls.note("Deliver")
 	return r.UsersRepo.Deliver(ctx, most)

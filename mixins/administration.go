@@ -71,7 +71,7 @@ func (m Administration[U]) Clean(ctx context.Context) (int64, error) {
 	}
 	return c.Store.Clean(ctx, c.now(), store.Keep{
 		Sessions: c.Settings.Session.Keep, Links: keepLinks, Messages: c.Settings.Notify.Keep, DeadMessages: c.Settings.Notify.KeepDead,
-		Audit: c.Settings.Audit.Keep, OTPs: c.Settings.OneTime.Retention, Changes: keepLinks + max(c.Settings.Confirm.RevertWindow, c.Settings.Confirm.ChangeTTL),
+		Audit: c.Settings.Audit.Keep, Keys: keepKeys, OTPs: c.Settings.OneTime.Retention, Changes: keepLinks + max(c.Settings.Confirm.RevertWindow, c.Settings.Confirm.ChangeTTL),
 	})
 }
 

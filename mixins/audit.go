@@ -68,7 +68,7 @@ var actions = map[string]string{
 	"SetSuperuser": "superuser.change", "CreateSuperuser": "user.create", "StorePassword": "password.change",
 	"CreateOTP": "otp.create", "FindOTP": "otp.read", "CheckOTP": "otp.check", "GetValidOTP": "otp.check", "UseOTP": "otp.use",
 	"ExtendOTP": "otp.extend", "DeactivateOTP": "otp.deactivate",
-	"IssueTokens": "session.issue", "Logout": "logout",
+	"IssueTokens": "session.issue", "Logout": "logout", "ListKeys": "key.read", "RotateKeys": "key.rotate", "RevokeKey": "key.revoke",
 	"Deliver": "message.deliver", "GetBacklog": "message.read", "Clean": "repo.clean", "Reindex": "repo.reindex",
 	"ExportUsers": "users.export", "ImportUsers": "users.import",
 }

@@ -46,6 +46,7 @@ type Core[U roster.Model] struct {
 
 	hooks       hooks[U]
 	issuer      *tokens.Issuer
+	ring        keyring
 	refresh     *tokens.RefreshCodec
 	view        *view
 	worker      *notify.Worker
@@ -59,11 +60,13 @@ type Core[U roster.Model] struct {
 type Parts[U roster.Model] struct {
 	Settings Settings
 	// Plain says that the repo is used as it is: no type of the program's embeds it, so none has hooks or overrides.
-	Plain       bool
-	Plan        *Plan[U]
-	Store       *store.Store
-	Cache       cache.Cache
-	Secrets     *secrets.Ring
+	Plain   bool
+	Plan    *Plan[U]
+	Store   *store.Store
+	Cache   cache.Cache
+	Secrets *secrets.Ring
+	// Keys are the program's own signing keys; nil: the database has them.
+	Keys        *tokens.Set
 	Passwords   *passwords.Passwords
 	Identifiers *identifiers.Parser
 	Templates   *notify.Templates
@@ -72,7 +75,7 @@ type Parts[U roster.Model] struct {
 }
 
 // NewCore binds the components of a repo with the program's own value and the functions added to its points. It
-// loads the signing keys, and makes the first.
+// loads the signing keys, and makes those that are missing.
 func NewCore[U roster.Model](ctx context.Context, self Self[U], on *callbacks.Set[U], parts Parts[U]) (*Core[U], error) {
 	c := &Core[U]{Self: self, Parts: parts}
 	c.hooks = c.bind(on)

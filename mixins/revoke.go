@@ -204,7 +204,7 @@ func (c *Core[U]) sessionOf(ctx context.Context, token roster.Secret) (store.Ses
 	if refresh, err := c.refresh.Parse(token.Reveal()); err == nil {
 		id = refresh.SessionID
 	} else {
-		claims, err := c.issuer.VerifyExpired(token.Reveal(), c.now())
+		claims, err := c.verify(ctx, token, c.issuer.VerifyExpired)
 		if err != nil {
 			return store.Session{}, roster.ErrInvalidToken
 		}

@@ -8,12 +8,16 @@ import (
 	"time"
 )
 
-// cleanEvery is how often Run cleans up.
-const cleanEvery = time.Hour
+// How often Run cleans up and looks after the signing keys.
+const (
+	cleanEvery = time.Hour
+	keysEvery  = time.Minute
+)
 
 var errRunning = errors.New("the repo runs already")
 
-// Run sends messages, follows revocations and cleans up until ctx ends. A second Run of the same repo is an error.
+// Run sends messages, follows revocations, cleans up and looks after the signing keys until ctx ends. A second Run of the same
+// repo is an error.
 func (c *Core[U]) Run(ctx context.Context) error {
 	if !c.running.CompareAndSwap(false, true) {
 		return errRunning
@@ -21,22 +25,28 @@ func (c *Core[U]) Run(ctx context.Context) error {
 	defer c.running.Store(false)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	var jobs sync.WaitGroup
-	jobs.Go(func() { c.cleanUntil(ctx) })
-	jobs.Go(func() { c.follow(ctx) })
+	var others sync.WaitGroup
+	others.Go(func() { c.follow(ctx) })
+	others.Go(func() { each(ctx, cleanEvery, c.clean) })
+	others.Go(func() { each(ctx, keysEvery, c.tendKeys) })
 	err := c.worker.Run(ctx)
 	cancel()
-	jobs.Wait()
+	others.Wait()
 	return err
 }
 
-func (c *Core[U]) cleanUntil(ctx context.Context) {
-	tick := time.NewTicker(cleanEvery)
+func (c *Core[U]) clean(ctx context.Context) {
+	if _, err := c.Self.Clean(ctx); err != nil && ctx.Err() == nil {
+		c.Logger.ErrorContext(ctx, "cleaning failed", slog.Any("error", err))
+	}
+}
+
+// each runs job now and then until ctx ends.
+func each(ctx context.Context, every time.Duration, job func(ctx context.Context)) {
+	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
-		if _, err := c.Self.Clean(ctx); err != nil && ctx.Err() == nil {
-			c.Logger.ErrorContext(ctx, "cleaning failed", slog.Any("error", err))
-		}
+		job(ctx)
 		select {
 		case <-ctx.Done():
 			return

@@ -66,8 +66,23 @@ type SessionOps[U roster.Model] interface {
 	// last change of password; any other is roster.ErrCSRFFailed. It compares in constant time.
 	CheckCSRF(ctx context.Context, claims roster.Claims, token roster.Secret) error
 
-	// JWKS returns the public signing keys as a JSON Web Key Set (RFC 7517).
+	// JWKS returns the public halves of the signing keys that are next, active and retired, as a JSON Web Key Set (RFC 7517).
 	JWKS(ctx context.Context) ([]byte, error)
+
+	// ListKeys returns the signing keys: the active one, the next, retired and revoked ones. It is for trusted code, as are
+	// RotateKeys and RevokeKey.
+	ListKeys(ctx context.Context) ([]roster.SigningKey, error)
+
+	// RotateKeys lets the next signing key sign, and makes another one that comes next. The former verifies until its last
+	// token has ended. It does nothing while the next key is younger than 10 min: verifiers may not know it yet, and of
+	// nodes that call it together one does it. Run calls it as Config.Session.KeyLife says. With Config.Keys it is
+	// roster.ErrConflict.
+	RotateKeys(ctx context.Context) error
+
+	// RevokeKey makes all access tokens of a signing key invalid, here at once. If it was the active one the next signs from
+	// now on. Its material is forgotten; refresh tokens are not touched. An unknown kid is roster.ErrNotFound, a revoked one
+	// stays as it is. With Config.Keys it is roster.ErrConflict.
+	RevokeKey(ctx context.Context, kid string) error
 }
 
 // errVetoed marks the error by which a BeforeLogin hook refused.
@@ -234,6 +249,9 @@ func (c *Core[U]) pair(ctx context.Context, u U, x store.Session, refresh roster
 		ExpiresAt: earliest(x.ExpiresAt, now.Add(c.Settings.Session.AccessTTL)),
 		Epoch:     b.Epoch, GlobalEpoch: x.GlobalEpoch, Permissions: b.Permissions, Superuser: b.Superuser, Extra: extra,
 	}
+	if err := c.confirmKeys(ctx); err != nil {
+		return roster.TokenPair{}, err
+	}
 	access, err := c.issuer.Sign(claims)
 	if err != nil {
 		return roster.TokenPair{}, err
@@ -293,7 +311,7 @@ func (m Session[U]) VerifyToken(ctx context.Context, access roster.Secret) (rost
 		return roster.Claims{}, err
 	}
 	now := c.now()
-	claims, err := c.issuer.Verify(access.Reveal(), now)
+	claims, err := c.verify(ctx, access, c.issuer.Verify)
 	if unknown := c.view.ready(ctx); unknown != nil {
 		return roster.Claims{}, unknown // it is not said whether the token was good
 	}
@@ -327,5 +345,5 @@ func (m Session[U]) JWKS(ctx context.Context) ([]byte, error) {
 	if _, err := m.core.enter(ctx, "JWKS"); err != nil {
 		return nil, err
 	}
-	return m.core.issuer.Keys().JWKS(), nil
+	return m.core.issuer.Keys().JWKS(m.core.now()), nil
 }

@@ -67,7 +67,7 @@ type AccountConfig struct {
 type SessionConfig struct {
 	Issuer   string // claim iss; "" means the base URL
 	Audience string // claim aud; "" means the base URL
-	// Algorithm signs access tokens; "" means ES256.
+	// Algorithm is that of the keys that Roster makes for access tokens, from the next one on; "" means ES256.
 	Algorithm tokens.Algorithm
 	// AccessTTL is the life of an access token, 1 min to 1 h; 0 means 10 min.
 	AccessTTL time.Duration
@@ -93,6 +93,9 @@ type SessionConfig struct {
 	MaxPerUser int
 	// Keep is how long ended sessions are kept; 0 means 30 days.
 	Keep time.Duration
+	// KeyLife is the age at which Run rotates the key that signs access tokens, 1 h to 10 years; 0 means 90 days, a negative
+	// value never.
+	KeyLife time.Duration
 }
 
 // UsernameConfig is what usernames look like and how long a released one is kept for its owner.
@@ -340,6 +343,7 @@ func (s Settings) WithDefaults() Settings {
 	fill(&x.PollInterval, time.Second)
 	fill(&x.MaxStaleness, 10*time.Second)
 	fill(&x.Keep, 30*day)
+	fill(&x.KeyLife, 90*day)
 	x.MaxPerUser = cmp.Or(x.MaxPerUser, 10)
 	s.Account.CloseMode = cmp.Or(s.Account.CloseMode, roster.Deactivate)
 	fill(&s.Username.HoldFor, 90*day)

@@ -19,6 +19,7 @@ type Keep struct {
 	Changes      time.Duration // of contacts, after they were asked for
 	Messages     time.Duration // after they were queued, of those sent, cancelled or expired
 	DeadMessages time.Duration // after they were queued, of those that could not be sent
+	Keys         time.Duration // after they were retired or revoked
 	Audit        time.Duration // after it happened
 }
 
@@ -78,6 +79,10 @@ func (s *Store) Clean(ctx context.Context, now time.Time, keep Keep) (int64, err
 			SELECT seq FROM {revocations} WHERE created_at < $1
 			ORDER BY seq LIMIT $2 {skip_locked})
 			DELETE FROM {revocations} WHERE seq IN (SELECT seq FROM over)`, now.Add(-keepRevocations)},
+		{`WITH over AS (
+			SELECT kid FROM {keys} WHERE state IN ('retired', 'revoked') AND changed_at < $1
+			ORDER BY kid LIMIT $2 {skip_locked})
+			DELETE FROM {keys} WHERE kid IN (SELECT kid FROM over)`, now.Add(-keep.Keys)},
 		{`WITH over AS (
 			SELECT key FROM {lockouts} WHERE until < $1
 			ORDER BY key LIMIT $2 {skip_locked})

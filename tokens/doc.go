@@ -2,6 +2,6 @@
 // refresh token, an opaque string whose secret is stored as a hash only.
 //
 // A [Set] is a snapshot of the signing keys; an [Issuer] signs with its active one and verifies with any that is
-// not revoked. A [RefreshCodec] writes and reads refresh tokens. Nothing here reads a clock, a database or the
-// network: when keys change, the program swaps the set by [Issuer.Use].
+// neither revoked nor past its end. A [RefreshCodec] writes and reads refresh tokens. Nothing here reads a clock, a
+// database or the network: when keys change, the program swaps the set by [Issuer.Use].
 package tokens

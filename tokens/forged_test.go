@@ -67,7 +67,7 @@ func publicSpellings(t *testing.T, i *tokens.Issuer, k tokens.Key) [][]byte {
 	}
 	text := pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})
 	return [][]byte{
-		der, text, []byte(strings.TrimSpace(string(text))), []byte(base64.StdEncoding.EncodeToString(der)), i.Keys().JWKS(), {}, []byte(k.ID),
+		der, text, []byte(strings.TrimSpace(string(text))), []byte(base64.StdEncoding.EncodeToString(der)), i.Keys().JWKS(now), {}, []byte(k.ID),
 	}
 }
 
@@ -102,7 +102,7 @@ func TestSEC_51_Headers(t *testing.T) {
 		wantInvalid(t, i, forge(t, k, "{"+more+","+h[1:], body))
 	}
 	// A key that comes with the token, in full.
-	wantInvalid(t, i, forge(t, other, fmt.Sprintf(`{"alg":"ES256","kid":"%s","typ":"at+jwt","jwk":%s}`, other.ID, set(t, other).JWKS()), body))
+	wantInvalid(t, i, forge(t, other, fmt.Sprintf(`{"alg":"ES256","kid":"%s","typ":"at+jwt","jwk":%s}`, other.ID, set(t, other).JWKS(now)), body))
 	if n := calls.Load(); n != 0 {
 		t.Errorf("%d calls to the address in the header", n)
 	}

@@ -34,7 +34,11 @@ type Key struct {
 
 	// When the key was made and entered each state; zero while it has not.
 	CreatedAt, ActivatedAt, RetiredAt, RevokedAt time.Time
+	// EndsAt is when a retired key verifies no more and leaves the JWKS, which needs no new Set; zero: never.
+	EndsAt time.Time
 
+	// Why there is no material, of a key that was given as text; NewSet tells.
+	fault error
 	// A func, since that is what fmt shows no content of even where it can call no methods: in unexported fields.
 	material func() *material
 }

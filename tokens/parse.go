@@ -45,6 +45,19 @@ func NewHMAC(secret []byte) (Key, error) {
 	return parsed(bytes.Clone(secret), nil)
 }
 
+// FromPEM is ParsePEM for a list of keys in a configuration: what is wrong with it, NewSet tells together with all else.
+func FromPEM(state State, text []byte) Key { return given(ParsePEM(text))(state) }
+
+// FromSecret is NewHMAC in the same way.
+func FromSecret(state State, secret []byte) Key { return given(NewHMAC(secret))(state) }
+
+func given(key Key, err error) func(State) Key {
+	return func(state State) Key {
+		key.State, key.fault = state, err
+		return key
+	}
+}
+
 // MarshalPrivate returns the private key in clear, for the caller to seal and store: PKCS #8 in DER, or the secret
 // itself for HS256.
 func (k Key) MarshalPrivate() ([]byte, error) {

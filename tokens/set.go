@@ -7,23 +7,36 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/golang-jwt/jwt/v5"
 )
 
 // Set is a snapshot of the signing keys: exactly one active, the others for verifying and publishing. It never
-// changes and is safe for concurrent use.
+// changes, but that retired keys leave it by themselves when they end, and is safe for concurrent use.
 type Set struct {
 	keys   []Key
 	byID   map[string]verifier
 	active signer
-	jwks   []byte
+	public []published
+}
+
+// published is what the JWKS says of a key.
+type published struct {
+	json []byte
+	ends time.Time
 }
 
 type verifier struct {
 	method   jwt.SigningMethod
 	material func() *material // nil: revoked
+	ends     time.Time        // zero: never
 }
+
+func (v verifier) ended(now time.Time) bool { return over(v.ends, now) }
+
+// over reports whether a time has come; the zero time never does.
+func over(ends, now time.Time) bool { return !ends.IsZero() && !now.Before(ends) }
 
 type signer struct {
 	verifier
@@ -34,8 +47,8 @@ const maxKeyID = 64
 
 var errNoMaterial = errors.New("has no key material")
 
-// NewSet returns the set of keys. The error tells all faults at once: not exactly one active key, a malformed id or
-// one given twice, an unknown state, an algorithm that is not the key's, no material (which only a revoked key may
+// NewSet returns the set of keys. The error tells all faults at once: those of FromPEM and FromSecret, not exactly one
+// active key, a malformed id or one given twice, an unknown state, an algorithm that is not the key's, no material (which only a revoked key may
 // lack), the same material twice.
 func NewSet(keys ...Key) (*Set, error) {
 	s := &Set{keys: slices.Clone(keys), byID: map[string]verifier{}}
@@ -45,8 +58,10 @@ func NewSet(keys ...Key) (*Set, error) {
 	var faults []error
 	same := map[string]string{}
 	active := 0
-	public := []jwk{}
 	for _, k := range s.keys {
+		if k.State == Active {
+			active++
+		}
 		if err := check(k); err != nil {
 			faults = append(faults, err)
 			continue
@@ -65,14 +80,20 @@ func NewSet(keys ...Key) (*Set, error) {
 			continue
 		}
 		v := verifier{method: k.Algorithm.method(), material: k.material}
+		if k.State == Retired {
+			v.ends = k.EndsAt
+		}
 		s.byID[k.ID] = v
 		if k.Algorithm != HS256 {
 			j := k.material().jwk
 			j.KID, j.Alg, j.Use = k.ID, string(k.Algorithm), "sig"
-			public = append(public, j)
+			text, err := json.Marshal(j)
+			if err != nil {
+				faults = append(faults, fmt.Errorf("key %s: %w", k.ID, err))
+			}
+			s.public = append(s.public, published{text, v.ends})
 		}
 		if k.State == Active {
-			active++
 			s.active = signer{v, header(k)}
 		}
 	}
@@ -82,13 +103,13 @@ func NewSet(keys ...Key) (*Set, error) {
 	if len(faults) > 0 {
 		return nil, errors.Join(faults...)
 	}
-	var err error
-	s.jwks, err = json.Marshal(map[string][]jwk{"keys": public})
-	return s, err
+	return s, nil
 }
 
 func check(k Key) error {
 	switch {
+	case k.fault != nil:
+		return fmt.Errorf("%s key: %w", k.State, k.fault)
 	case !validID(k.ID, maxKeyID):
 		return errors.New(`a key's id must have 1 to 64 of A-Z, a-z, 0-9, "_" and "-"`)
 	case rank(k.State) <= 0:
@@ -113,6 +134,14 @@ func header(k Key) string {
 // Keys returns the keys: the active one, then next, retired and revoked ones by id.
 func (s *Set) Keys() []Key { return slices.Clone(s.keys) }
 
-// JWKS returns the JSON Web Key Set (RFC 7517) of the keys that are not revoked: kty, kid, alg, use and the
-// public members. HS256 keys are left out. Equal sets give equal bytes.
-func (s *Set) JWKS() []byte { return bytes.Clone(s.jwks) }
+// JWKS returns the JSON Web Key Set (RFC 7517) of the keys that are not revoked and, at the time now, not past their end:
+// kty, kid, alg, use and the public members. HS256 keys are left out. Equal sets give equal bytes.
+func (s *Set) JWKS(now time.Time) []byte {
+	var list [][]byte
+	for _, p := range s.public {
+		if !over(p.ends, now) {
+			list = append(list, p.json)
+		}
+	}
+	return slices.Concat([]byte(`{"keys":[`), bytes.Join(list, []byte{','}), []byte("]}"))
+}

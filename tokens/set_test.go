@@ -3,14 +3,17 @@ package tokens_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/go-jose/go-jose/v4"
 	josejwt "github.com/go-jose/go-jose/v4/jwt"
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/roster-go/roster"
 	"github.com/roster-go/roster/tokens"
 )
 
@@ -78,7 +81,7 @@ func TestSESS_64_JWKS(t *testing.T) {
 	s := set(t, revoked, secret, retired, active, next)
 
 	var doc struct{ Keys []map[string]string }
-	if err := json.Unmarshal(s.JWKS(), &doc); err != nil {
+	if err := json.Unmarshal(s.JWKS(now), &doc); err != nil {
 		t.Fatal(err)
 	}
 	t.Run("holds the public members of next, active and retired keys, and no others", func(t *testing.T) {
@@ -105,19 +108,19 @@ func TestSESS_64_JWKS(t *testing.T) {
 		}
 	})
 	t.Run("is the same for the same keys, and the caller's own", func(t *testing.T) {
-		clear(s.JWKS())
-		if !bytes.Equal(s.JWKS(), set(t, next, active, retired, secret).JWKS()) {
+		clear(s.JWKS(now))
+		if !bytes.Equal(s.JWKS(now), set(t, next, active, retired, secret).JWKS(now)) {
 			t.Error("differs")
 		}
 	})
 	t.Run("is an empty list when the keys are secret", func(t *testing.T) {
-		if got := string(set(t, key(t, tokens.HS256)).JWKS()); got != `{"keys":[]}` {
+		if got := string(set(t, key(t, tokens.HS256)).JWKS(now)); got != `{"keys":[]}` {
 			t.Errorf("got %s", got)
 		}
 	})
 	t.Run("is all that another verifier needs", func(t *testing.T) {
 		var keys jose.JSONWebKeySet
-		if err := json.Unmarshal(s.JWKS(), &keys); err != nil {
+		if err := json.Unmarshal(s.JWKS(now), &keys); err != nil {
 			t.Fatal(err)
 		}
 		for _, k := range []tokens.Key{active, next, retired} {
@@ -148,4 +151,41 @@ func TestSESS_64_JWKS(t *testing.T) {
 			}
 		}
 	})
+}
+
+// SESS-61: a retired key ends by the clock, whoever does nothing.
+func TestSESS_61_RetiredKeysEnd(t *testing.T) {
+	retired, active := key(t, tokens.ES256), fresh(t, tokens.EdDSA, tokens.Active)
+	token := sign(t, issuer(t, retired), claims())
+	retired.State, retired.EndsAt = tokens.Retired, now.Add(time.Minute)
+	i := issuer(t, active, retired)
+	for _, tt := range []struct {
+		at   time.Duration
+		live bool
+	}{{0, true}, {time.Minute - 1, true}, {time.Minute, false}, {time.Hour, false}} {
+		at := now.Add(tt.at)
+		if got := bytes.Contains(i.Keys().JWKS(at), []byte(retired.ID)); got != tt.live {
+			t.Errorf("published after %s: %t", tt.at, got)
+		}
+		_, err := i.Verify(token, at)
+		if got := !errors.Is(err, roster.ErrInvalidToken); got != tt.live || errors.Is(err, tokens.ErrUnknownKey) {
+			t.Errorf("verified after %s: %v", tt.at, err)
+		}
+	}
+	if !bytes.Contains(i.Keys().JWKS(now.Add(time.Hour)), []byte(active.ID)) {
+		t.Error("the active key left too")
+	}
+}
+
+// SESS-65: keys of a configuration tell their faults together.
+func TestSESS_65_GivenKeys(t *testing.T) {
+	good := tokens.FromSecret(tokens.Active, []byte(private(t, fresh(t, tokens.HS256, tokens.Next)).([]byte)))
+	if _, err := tokens.NewSet(good); err != nil {
+		t.Error(err)
+	}
+	_, err := tokens.NewSet(tokens.FromSecret(tokens.Active, []byte("short")), tokens.FromPEM(tokens.Next, []byte("none")))
+	want := "active key: parse key: an HS256 secret must have at least 32 bytes, not 5\nnext key: parse key: no PEM block found"
+	if err == nil || err.Error() != want {
+		t.Errorf("got %v", err)
+	}
 }

@@ -16,9 +16,9 @@ var ErrUnknownKey = errors.New("unknown key id")
 // maxHeader bounds what is parsed before the signature is known to hold; ours have less than 160 characters.
 const maxHeader = 512
 
-// Verify returns the claims of an access token that this Issuer, with any key of its set that is not revoked, has
-// signed and that is live at the time now: before exp + leeway, its nbf and iat not beyond now + leeway. Numbers
-// among the extra claims come as float64, as from encoding/json.
+// Verify returns the claims of an access token that this Issuer, with any key of its set that is neither revoked nor
+// past its end, has signed and that is live at the time now: before exp + leeway, its nbf and iat not beyond now +
+// leeway. Numbers among the extra claims come as float64, as from encoding/json.
 //
 // A token with nothing wrong but its age is ErrTokenExpired. Everything else is ErrInvalidToken, whatever the
 // bytes; its cause says why and is not for clients. Claims are not read before the signature holds.
@@ -45,7 +45,7 @@ func (i *Issuer) Verify(token string, now time.Time) (roster.Claims, error) {
 const maxRemembered = 2048
 
 func (i *Issuer) verify(token string, now time.Time) (roster.Claims, error) {
-	claims, err := i.read(token)
+	claims, err := i.read(token, now)
 	if err == nil {
 		err = i.judge(claims, now)
 	}
@@ -57,7 +57,7 @@ func (i *Issuer) verify(token string, now time.Time) (roster.Claims, error) {
 
 // VerifyExpired is Verify for those who do not mind that the token is past its end, such as a log-out.
 func (i *Issuer) VerifyExpired(token string, now time.Time) (roster.Claims, error) {
-	claims, err := i.read(token)
+	claims, err := i.read(token, now)
 	if err == nil {
 		err = i.judge(claims, now)
 	}
@@ -68,7 +68,7 @@ func (i *Issuer) VerifyExpired(token string, now time.Time) (roster.Claims, erro
 }
 
 // read returns the claims of a token whose signature holds.
-func (i *Issuer) read(token string) (roster.Claims, error) {
+func (i *Issuer) read(token string, now time.Time) (roster.Claims, error) {
 	if len(token) > MaxToken {
 		return roster.Claims{}, refuse("longer than allowed")
 	}
@@ -77,7 +77,7 @@ func (i *Issuer) read(token string) (roster.Claims, error) {
 	if !ok || strings.IndexByte(sig, '.') >= 0 {
 		return roster.Claims{}, refuse("not three parts")
 	}
-	key, err := i.keys.Load().find(head)
+	key, err := i.keys.Load().find(head, now)
 	if err != nil {
 		return roster.Claims{}, err
 	}
@@ -115,7 +115,7 @@ func (i *Issuer) judge(c roster.Claims, now time.Time) error {
 
 // find returns the key that the header names, if the header is as Sign writes it: alg, kid and typ, and nothing
 // else, which leaves no place for jku, x5u, jwk, x5c, crit and b64 (RFC 8725, sections 3.1, 3.10, 3.11).
-func (s *Set) find(encoded string) (verifier, error) {
+func (s *Set) find(encoded string, now time.Time) (verifier, error) {
 	if len(encoded) > maxHeader {
 		return verifier{}, refuse("header is longer than any of ours")
 	}
@@ -155,6 +155,8 @@ func (s *Set) find(encoded string) (verifier, error) {
 		return verifier{}, roster.ErrInvalidToken.WithCause(ErrUnknownKey)
 	case key.material == nil:
 		return verifier{}, refuse("revoked key")
+	case key.ended(now):
+		return verifier{}, refuse("key past its end")
 	case key.method.Alg() != alg:
 		return verifier{}, refuse("not the algorithm of its key")
 	}

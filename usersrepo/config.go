@@ -45,6 +45,11 @@ type Config struct {
 	Product string
 	// Secrets are the master keys: the first for new values, the others for reading older ones. All nodes share them.
 	Secrets []secrets.Secret
+	// Keys are signing keys of the program's own, exactly one of them active, made by tokens.FromPEM or tokens.FromSecret;
+	// none: Roster makes them, and keeps them in the database, sealed. All nodes need the same. A retired one whose RetiredAt
+	// is set verifies until the last token has ended, and else as long as it is listed. RotateKeys and RevokeKey are then
+	// roster.ErrConflict.
+	Keys []tokens.Key
 
 	// What the components do. Each type names its defaults; invalid values are errors of Init, all told at once.
 	Account    mixins.AccountConfig
@@ -168,6 +173,9 @@ func (c Config) check() error {
 	fault(x.PollInterval >= x.MaxStaleness, "Session.PollInterval is %s: want less than Session.MaxStaleness, %s", x.PollInterval, x.MaxStaleness)
 	fault(x.Grace > time.Minute, "Session.Grace is %s: want at most 1m", x.Grace)
 	fault(x.MaxPerUser < 1, "Session.MaxPerUser is %d: want 1 or more", x.MaxPerUser)
+	if x.KeyLife > 0 {
+		between("Session.KeyLife", x.KeyLife, time.Hour, 10*365*24*time.Hour)
+	}
 	between("Session.Keep", x.Keep, time.Hour, 100*365*24*time.Hour)
 	between("Confirm.EmailTTL", s.Confirm.EmailTTL, time.Minute, 30*24*time.Hour)
 	between("Confirm.ChangeTTL", s.Confirm.ChangeTTL, time.Minute, 24*time.Hour)

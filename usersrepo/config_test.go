@@ -3,6 +3,12 @@ package usersrepo_test
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/pem"
 	"io/fs"
 	"log/slog"
 	"reflect"
@@ -32,6 +38,25 @@ func (h *hasher) Hash(ctx context.Context, password roster.Secret) (string, erro
 
 func (h *hasher) Verify(ctx context.Context, encoded string, password roster.Secret) (passwords.Match, error) {
 	return h.inner.Verify(ctx, encoded, password)
+}
+
+func generated(t *testing.T, alg tokens.Algorithm, state tokens.State) tokens.Key {
+	t.Helper()
+	k, err := tokens.Generate(alg, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	k.State = state
+	return k
+}
+
+func rsaPEM(t *testing.T, bits int) []byte {
+	t.Helper()
+	k, err := rsa.GenerateKey(rand.Reader, bits)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(k)})
 }
 
 type breaches struct{ passwords.BreachChecker }
@@ -73,14 +98,52 @@ func TestConfig(t *testing.T) {
 		"refuses a short secret": {
 			func(c *usersrepo.Config) { c.Secrets = []secrets.Secret{{ID: "a", Key: []byte("short")}} }, []string{"5 bytes"},
 		},
-		"refuses plain http":                 {func(c *usersrepo.Config) { c.BaseURL = "http://example.com" }, []string{"https"}},
-		"refuses plain http on localhost":    {func(c *usersrepo.Config) { c.BaseURL = "http://localhost" }, []string{"Development"}},
-		"refuses a base URL without a host":  {func(c *usersrepo.Config) { c.BaseURL = "https:///app" }, []string{"BaseURL"}},
-		"refuses a base URL with a user":     {func(c *usersrepo.Config) { c.BaseURL = "https://ann:pw@example.com" }, []string{"BaseURL"}},
-		"refuses a base URL with a query":    {func(c *usersrepo.Config) { c.BaseURL = "https://example.com?a=b" }, []string{"BaseURL"}},
-		"refuses a base URL with a fragment": {func(c *usersrepo.Config) { c.BaseURL = "https://example.com/#a" }, []string{"BaseURL"}},
-		"refuses a base URL that is none":    {func(c *usersrepo.Config) { c.BaseURL = "example.com" }, []string{"BaseURL"}},
-		"refuses development anywhere else":  {func(c *usersrepo.Config) { c.Development = true }, []string{"localhost only"}},
+		// SESS-65, case 16
+		"refuses weak and doubled signing keys, all in one report": {func(c *usersrepo.Config) {
+			shared := bytes.Clone(c.Secrets[0].Key)
+			c.BaseURL, c.Session.Algorithm = "http://example.com", tokens.EdDSA
+			c.Keys = []tokens.Key{
+				tokens.FromSecret(tokens.Active, []byte(strings.Repeat("secret", 10))),
+				tokens.FromSecret(tokens.Next, []byte("short")),
+				tokens.FromPEM(tokens.Next, rsaPEM(t, 2048)),
+				tokens.FromPEM(tokens.Next, []byte("no PEM")),
+				tokens.FromSecret(tokens.Retired, []byte(base64.StdEncoding.EncodeToString(bytes.Repeat([]byte("abcdefgh"), 4)))),
+				tokens.FromSecret(tokens.Retired, shared),
+				tokens.FromSecret(tokens.Retired, []byte(hex.EncodeToString(shared))),
+				tokens.FromSecret(tokens.Retired, shared),
+			}
+		}, []string{
+			"want https", "Keys: active key: ", "must not repeat a pattern", "at least 32 bytes, not 5", "3072 to 8192 bits, not 2048", "no PEM block",
+			"repeats a pattern", "is number 1 of Secrets", "given twice",
+		}},
+		"refuses signing keys of which none signs, or two do": {func(c *usersrepo.Config) {
+			c.Keys = []tokens.Key{generated(t, tokens.ES256, tokens.Next)}
+		}, []string{"Keys: 0 keys are active"}},
+		"refuses two signing keys that sign": {func(c *usersrepo.Config) {
+			c.Keys = []tokens.Key{generated(t, tokens.ES256, tokens.Active), generated(t, tokens.ES256, tokens.Active)}
+		}, []string{"Keys: 2 keys are active"}},
+		"refuses an algorithm that is not that of the signing key": {func(c *usersrepo.Config) {
+			c.Keys, c.Session.Algorithm = []tokens.Key{generated(t, tokens.ES256, tokens.Active)}, tokens.RS256
+		}, []string{"the active key is of ES256, and Session.Algorithm is RS256"}},
+		"is fine with signing keys of the program's own": {func(c *usersrepo.Config) {
+			c.Keys = []tokens.Key{generated(t, tokens.HS256, tokens.Active), tokens.FromPEM(tokens.Next, rsaPEM(t, 3072))}
+		}, nil},
+		// SESS-62
+		"refuses a life of signing keys that is too short": {
+			func(c *usersrepo.Config) { c.Session.KeyLife = time.Minute }, []string{"Session.KeyLife is 1m0s"},
+		},
+		"refuses a life of signing keys that is too long": {
+			func(c *usersrepo.Config) { c.Session.KeyLife = 11 * 365 * 24 * time.Hour }, []string{"Session.KeyLife"},
+		},
+		"is fine with signing keys that stay": {func(c *usersrepo.Config) { c.Session.KeyLife = -1 }, nil},
+		"refuses plain http":                  {func(c *usersrepo.Config) { c.BaseURL = "http://example.com" }, []string{"https"}},
+		"refuses plain http on localhost":     {func(c *usersrepo.Config) { c.BaseURL = "http://localhost" }, []string{"Development"}},
+		"refuses a base URL without a host":   {func(c *usersrepo.Config) { c.BaseURL = "https:///app" }, []string{"BaseURL"}},
+		"refuses a base URL with a user":      {func(c *usersrepo.Config) { c.BaseURL = "https://ann:pw@example.com" }, []string{"BaseURL"}},
+		"refuses a base URL with a query":     {func(c *usersrepo.Config) { c.BaseURL = "https://example.com?a=b" }, []string{"BaseURL"}},
+		"refuses a base URL with a fragment":  {func(c *usersrepo.Config) { c.BaseURL = "https://example.com/#a" }, []string{"BaseURL"}},
+		"refuses a base URL that is none":     {func(c *usersrepo.Config) { c.BaseURL = "example.com" }, []string{"BaseURL"}},
+		"refuses development anywhere else":   {func(c *usersrepo.Config) { c.Development = true }, []string{"localhost only"}},
 		"refuses development under such a name": {
 			func(c *usersrepo.Config) { c.Development, c.BaseURL = true, "http://localhost.example.com" }, []string{"localhost only"},
 		},

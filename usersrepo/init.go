@@ -95,7 +95,7 @@ func newParts[U roster.Model](cfg Config, plan *mixins.Plan[U]) (mixins.Parts[U]
 	if typedNil(cfg.Notify.Templates) {
 		cfg.Notify.Templates = nil
 	}
-	var errs [4]error
+	var errs [5]error
 	if len(cfg.Secrets) > 0 { // else the check of the configuration tells
 		p.Secrets, errs[0] = secrets.New(cfg.Secrets)
 	}
@@ -112,6 +112,7 @@ func newParts[U roster.Model](cfg Config, plan *mixins.Plan[U]) (mixins.Parts[U]
 	if plan != nil {
 		p.Templates, errs[3] = notify.NewTemplates(cfg.Notify.Templates, notify.Data{User: plan.New(), Vars: cfg.Notify.Vars})
 	}
+	p.Keys, errs[4] = cfg.signingKeys()
 	if p.Cache == nil {
 		p.Cache = cache.NewMemory(cache.MemoryConfig{Now: cfg.Now})
 	}

@@ -22,6 +22,7 @@ type cli struct {
 	Serve   serveCommand   `cmd:"" help:"Serve users under /api and administrators under /api/admin."`
 	Migrate migrateCommand `cmd:"" help:"Bring the tables up to date, or take them back."`
 	User    userCommand    `cmd:"" help:"Manage users."`
+	Keys    keysCommand    `cmd:"" help:"Look at, rotate and revoke the keys of access tokens."`
 	Export  exportCommand  `cmd:"" help:"Write users to a file."`
 	Import  importCommand  `cmd:"" help:"Make users of a file."`
 	Secret  secretCommand  `cmd:"" help:"Print a fresh secret for --secrets."`

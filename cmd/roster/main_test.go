@@ -47,14 +47,14 @@ func TestMigrate(t *testing.T) {
 	}
 	expect(1, "run \"roster migrate up\"", "migrate", "validate")
 	expect(0, "pending", "migrate", "status")
-	expect(0, "applied 6", "migrate", "up")
+	expect(0, "applied 7", "migrate", "up")
 	expect(0, "", "migrate", "up")
 	expect(0, "valid", "migrate", "validate")
 	expect(0, "applied 20", "migrate", "status")
 	expect(0, "CREATE TABLE", "migrate", "sql")
-	expect(0, "took back 6", "migrate", "down", "1")
-	expect(0, "applied 6", "migrate", "up")
-	expect(0, "took back 6", "migrate", "down", "1", "--drop-users")
+	expect(0, "took back 7", "migrate", "down", "1")
+	expect(0, "applied 7", "migrate", "up")
+	expect(0, "took back 7", "migrate", "down", "1", "--drop-users")
 	expect(2, "unknown flag", "migrate", "up", "--nonsense")
 }
 
