@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -228,6 +229,62 @@ func TestRotateKeys(t *testing.T) {
 			same(t, active, w.kids(t, tokens.Active))
 			same(t, active[0], kidOf(t, w.issue(t, u.ID).AccessToken))
 		})
+	})
+}
+
+// SEC-55, SESS-62: rotations while people refresh and use their tokens at other nodes disturb none of them.
+func TestRotateKeysInTraffic(t *testing.T) {
+	t.Parallel()
+	rostertest.Each(t, func(t *testing.T, db *sqlx.DB) {
+		list := nodes(t, db, 4, func(cfg *usersrepo.Config) { cfg.Session.AccessTTL = time.Hour })
+		var ids []roster.ID
+		for i := range 4 {
+			ids = append(ids, list[0].add(t, person(fmt.Sprintf("anna%d", i), "", "")).ID)
+		}
+		const rotations = 5 // in less than the life of a token: none may be refused
+		done := make(chan struct{})
+		var traffic sync.WaitGroup
+		kids := make([]map[string]bool, len(ids))
+		for i, id := range ids {
+			kids[i] = map[string]bool{}
+			traffic.Go(func() {
+				pair, err := list[i].IssueTokens(t.Context(), id, roster.IssueOptions{})
+				for n := i; err == nil; n++ {
+					kids[i][kidOf(t, pair.AccessToken)] = true
+					for _, node := range list {
+						if _, err := node.VerifyToken(t.Context(), pair.AccessToken); err != nil {
+							t.Errorf("verify: %v", err)
+							return
+						}
+					}
+					select {
+					case <-done:
+						return
+					default:
+					}
+					pair, err = list[n%len(list)].Refresh(t.Context(), pair.RefreshToken)
+				}
+				t.Errorf("refresh: %v", err)
+			})
+		}
+		for i := range rotations {
+			time.Sleep(100 * time.Millisecond)
+			list[0].Clock.Advance(10 * time.Minute)
+			if err := list[i%len(list)].RotateKeys(t.Context()); err != nil {
+				t.Error(err)
+			}
+		}
+		time.Sleep(100 * time.Millisecond)
+		close(done)
+		traffic.Wait()
+		same(t, rotations, len(list[0].kids(t, tokens.Retired)))
+		signed := map[string]bool{}
+		for _, seen := range kids {
+			maps.Copy(signed, seen)
+		}
+		if len(signed) < 3 {
+			t.Errorf("only %d keys have signed", len(signed))
+		}
 	})
 }
 
