@@ -179,7 +179,7 @@ func TestSESS_61_RetiredKeysEnd(t *testing.T) {
 
 // SESS-65: keys of a configuration tell their faults together.
 func TestSESS_65_GivenKeys(t *testing.T) {
-	good := tokens.FromSecret(tokens.Active, []byte(private(t, fresh(t, tokens.HS256, tokens.Next)).([]byte)))
+	good := tokens.FromSecret(tokens.Active, private(t, fresh(t, tokens.HS256, tokens.Next)).([]byte))
 	if _, err := tokens.NewSet(good); err != nil {
 		t.Error(err)
 	}

@@ -26,8 +26,8 @@ func (c Config) signingKeys() (*tokens.Set, error) {
 	}
 	set, err := tokens.NewSet(keys...)
 	var faults []error
-	fault := func(err error) { faults = append(faults, fmt.Errorf("Keys: %w", err)) }
-	if list, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // the list itself, to name the setting in each line
+	fault := func(err error) { faults = append(faults, fmt.Errorf("%s: %w", "Keys", err)) }
+	if list, ok := err.(interface{ Unwrap() []error }); ok {
 		for _, err := range list.Unwrap() {
 			fault(err)
 		}
