@@ -269,7 +269,7 @@ func (m *sessionModel) judgeOne(what string, s *modelSession, token *modelToken,
 // what has ended is refused at once where that was done, within the PollInterval elsewhere, and what has not goes on.
 func TestSessionsModel(t *testing.T) {
 	eachKind(t, func(t *testing.T, kind rostertest.Kind) {
-		list := nodes(t, kind, 2)
+		list := cluster(t, kind, 2)
 		rapid.Check(t, func(rt *rapid.T) {
 			m := &sessionModel{t: rt, ctx: context.WithoutCancel(t.Context()), nodes: list}
 			for range 2 {

@@ -16,8 +16,8 @@ import (
 	"github.com/roster-go/roster/usersrepo"
 )
 
-// nodes are repos of one program on one database, each with connections of its own.
-func nodes(t *testing.T, kind rostertest.Kind, n int, settings ...func(i int, cfg *usersrepo.Config)) []*world {
+// cluster returns repos of one program on one database, each with connections of its own.
+func cluster(t *testing.T, kind rostertest.Kind, n int, settings ...func(i int, cfg *usersrepo.Config)) []*world {
 	t.Helper()
 	address := rostertest.Address(t, kind)
 	cfg, kit := rostertest.Config(t, openAddress(t, address))
@@ -111,7 +111,7 @@ func TestVerifyWithoutStatement(t *testing.T) {
 // SESS-45, SEC-35: whatever ends sessions holds on its node when it returns, and on the others within a PollInterval.
 func TestRevocationReachesNodes(t *testing.T) {
 	eachKind(t, func(t *testing.T, kind rostertest.Kind) {
-		list := nodes(t, kind, 3)
+		list := cluster(t, kind, 3)
 		a := list[0]
 		ctx := t.Context()
 		admin := a.add(t, person("root1", "", ""), roster.WithSuperuser(true))
@@ -174,7 +174,7 @@ func TestRevocationFollowed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			shared := cache.NewMemory(cache.MemoryConfig{Now: time.Now})
-			list := nodes(t, rostertest.PostgreSQL, 3, func(_ int, cfg *usersrepo.Config) {
+			list := cluster(t, rostertest.PostgreSQL, 3, func(_ int, cfg *usersrepo.Config) {
 				cfg.Now = time.Now
 				if name == "shared cache" {
 					cfg.Cache = shared
@@ -212,7 +212,7 @@ func (deaf) Subscribe(context.Context, string) (<-chan cache.Event, error) {
 // SESS-46: a revocation stands and falls with what caused it, whatever the cache does.
 func TestRevocationWithItsCause(t *testing.T) {
 	eachKind(t, func(t *testing.T, kind rostertest.Kind) {
-		list := nodes(t, kind, 2, func(_ int, cfg *usersrepo.Config) {
+		list := cluster(t, kind, 2, func(_ int, cfg *usersrepo.Config) {
 			cfg.Cache = deaf{cache.NewMemory(cache.MemoryConfig{Now: cfg.Now})}
 		})
 		a, b := list[0], list[1]
@@ -312,7 +312,7 @@ func TestRevocationsUnknown(t *testing.T) {
 // SESS-49: what a node holds is bounded by what can still kill a token, and dropping it revives nothing.
 func TestRevocationsDropped(t *testing.T) {
 	eachKind(t, func(t *testing.T, kind rostertest.Kind) {
-		w := nodes(t, kind, 1)[0]
+		w := cluster(t, kind, 1)[0]
 		before := w.Stats().Revocations
 		var pairs []roster.TokenPair
 		for range 20 {
@@ -355,7 +355,7 @@ func TestRevocationsDropped(t *testing.T) {
 // ago holds for them.
 func TestGuardsAskTheDatabase(t *testing.T) {
 	eachKind(t, func(t *testing.T, kind rostertest.Kind) {
-		list := nodes(t, kind, 2)
+		list := cluster(t, kind, 2)
 		a, b := list[0], list[1]
 		u := a.add(t, person("anna", "", ""), roster.WithPermissions("users:read"))
 		pair := b.issue(t, u.ID)

@@ -12,9 +12,9 @@ import (
 // nobody's account, or the program alone calls them.
 var unrecorded = []string{
 	"Authenticate", "CancelContactChange", "CheckNewPassword", "CheckTimeoutAndIncr", "CheckUsername", "ConfirmEmail", "ConfirmEmailChange",
-	"Decode", "ExportExtra", "Patch", "Fields", "GetIDForPasswordReset", "HashPassword", "IsBruteforce", "JWKS", "Login", "NewID", "RecordLoginFailure",
+	"CheckCSRF", "Decode", "ExportExtra", "Patch", "Fields", "GetIDForPasswordReset", "HashPassword", "IsBruteforce", "JWKS", "Login", "NewID", "RecordLoginFailure",
 	"RecordLoginSuccess", "Refresh", "Register", "RequestPasswordReset", "ResendEmailConfirmation", "ResetPassword", "Revoke",
-	"SetFirstPassword", "Stats", "TokenClaims", "VerifyToken",
+	"SetFirstPassword", "Site", "Stats", "TokenClaims", "VerifyToken",
 }
 
 // ADMIN-12: every operation has a name in the audit trail, which stays when that of the operation changes.

@@ -140,7 +140,7 @@ func TestStatements(t *testing.T) {
 					t.Errorf("%s: %v", name, err)
 				}
 			}) {
-				if state.MatchString(n.text) {
+				if state.MatchString(n.text) && !readsRevocations(n.text) { // whose age the database tells
 					t.Errorf("%s: %s", name, n.text)
 				}
 			}

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/roster-go/roster"
 )
@@ -21,6 +22,7 @@ type verified struct {
 // seen is a token and the keys by which it was judged: with others it is judged anew.
 type seen struct {
 	keys   *Set
+	ends   time.Time // of its key; zero: never
 	claims roster.Claims
 }
 
@@ -28,7 +30,7 @@ func newVerified(limit int) *verified {
 	return &verified{limit: max(limit/2, 1), new: map[[sha256.Size]byte]seen{}}
 }
 
-func (v *verified) get(hash [sha256.Size]byte, keys *Set) (roster.Claims, bool) {
+func (v *verified) get(hash [sha256.Size]byte, keys *Set, now time.Time) (roster.Claims, bool) {
 	v.mu.RLock()
 	x, recent := v.new[hash]
 	found := recent
@@ -36,7 +38,7 @@ func (v *verified) get(hash [sha256.Size]byte, keys *Set) (roster.Claims, bool) 
 		x, found = v.old[hash]
 	}
 	v.mu.RUnlock()
-	if !found || x.keys != keys {
+	if !found || x.keys != keys || over(x.ends, now) {
 		return roster.Claims{}, false
 	}
 	if !recent {

@@ -24,19 +24,20 @@ const maxHeader = 512
 // bytes; its cause says why and is not for clients. Claims are not read before the signature holds.
 func (i *Issuer) Verify(token string, now time.Time) (roster.Claims, error) {
 	if i.verified == nil || len(token) > maxRemembered {
-		return i.verify(token, now)
+		claims, _, err := i.verify(token, now)
+		return claims, err
 	}
 	hash, keys := sha256.Sum256([]byte(token)), i.keys.Load()
-	if claims, ok := i.verified.get(hash, keys); ok {
+	if claims, ok := i.verified.get(hash, keys, now); ok {
 		if err := i.judge(claims, now); err != nil {
 			i.verified.drop(hash)
 			return roster.Claims{}, err
 		}
 		return claims, nil
 	}
-	claims, err := i.verify(token, now)
+	claims, ends, err := i.verify(token, now)
 	if err == nil {
-		i.verified.put(hash, seen{keys, own(claims)})
+		i.verified.put(hash, seen{keys, ends, own(claims)})
 	}
 	return claims, err
 }
@@ -44,20 +45,21 @@ func (i *Issuer) Verify(token string, now time.Time) (roster.Claims, error) {
 // maxRemembered is the longest token that is remembered, in bytes.
 const maxRemembered = 2048
 
-func (i *Issuer) verify(token string, now time.Time) (roster.Claims, error) {
-	claims, err := i.read(token, now)
+// verify returns the end of the key as well.
+func (i *Issuer) verify(token string, now time.Time) (claims roster.Claims, ends time.Time, err error) {
+	claims, ends, err = i.read(token, now)
 	if err == nil {
 		err = i.judge(claims, now)
 	}
 	if err != nil {
-		return roster.Claims{}, err
+		return roster.Claims{}, ends, err
 	}
-	return claims, nil
+	return claims, ends, nil
 }
 
 // VerifyExpired is Verify for those who do not mind that the token is past its end, such as a log-out.
 func (i *Issuer) VerifyExpired(token string, now time.Time) (roster.Claims, error) {
-	claims, err := i.read(token, now)
+	claims, _, err := i.read(token, now)
 	if err == nil {
 		err = i.judge(claims, now)
 	}
@@ -67,33 +69,32 @@ func (i *Issuer) VerifyExpired(token string, now time.Time) (roster.Claims, erro
 	return claims, nil
 }
 
-// read returns the claims of a token whose signature holds.
-func (i *Issuer) read(token string, now time.Time) (roster.Claims, error) {
+// read returns the claims of a token whose signature holds, and when its key ends.
+func (i *Issuer) read(token string, now time.Time) (claims roster.Claims, ends time.Time, err error) {
 	if len(token) > MaxToken {
-		return roster.Claims{}, refuse("longer than allowed")
+		return claims, ends, refuse("longer than allowed")
 	}
 	head, rest, _ := strings.Cut(token, ".")
 	body, sig, ok := strings.Cut(rest, ".")
 	if !ok || strings.IndexByte(sig, '.') >= 0 {
-		return roster.Claims{}, refuse("not three parts")
+		return claims, ends, refuse("not three parts")
 	}
 	key, err := i.keys.Load().find(head, now)
 	if err != nil {
-		return roster.Claims{}, err
+		return claims, ends, err
 	}
 	signature, ok := decode(sig)
 	if !ok || key.method.Verify(token[:len(head)+1+len(body)], signature, key.material().public) != nil {
-		return roster.Claims{}, refuse("wrong signature")
+		return claims, ends, refuse("wrong signature")
 	}
 	text, ok := decode(body)
 	if !ok {
-		return roster.Claims{}, refuse("claims are not base64url")
+		return claims, ends, refuse("claims are not base64url")
 	}
-	claims, err := parseClaims(text)
-	if err != nil {
-		return roster.Claims{}, refuse(err.Error())
+	if claims, err = parseClaims(text); err != nil {
+		return roster.Claims{}, ends, refuse(err.Error())
 	}
-	return claims, nil
+	return claims, key.ends, nil
 }
 
 // judge compares claims with the configuration and the clock; expiry comes last, so that it is told only of
