@@ -67,6 +67,7 @@ func accountConfig(t *testing.T, address string, sender notify.Sender) usersrepo
 	t.Helper()
 	cfg := workerConfig(t, address, sender)
 	cfg.Password.Hasher, cfg.Password.ResetForUnverified = rostertest.Hasher{}, mixins.SendReset
+	cfg.Session.Grace = time.Minute // a busy machine takes its time to start a server
 	p := &cfg.Protection
 	for _, lane := range []*mixins.LaneConfig{&p.Source, &p.Registration, &p.Mails, &p.AskedMessages, &p.Codes, &p.CodePause} {
 		lane.Off = true
@@ -114,8 +115,8 @@ type siege struct {
 	failures []string
 }
 
-// ACCT-5, ACCT-7, ACCT-8, PASS-41, OTP-16, OTP-34, MAIL-15, STORE-55: a server that is killed amid registrations, resets of
-// passwords and codes leaves nothing half done, loses nothing that it said was done, and needs nobody to mend anything.
+// ACCT-5, ACCT-7, ACCT-8, PASS-41, OTP-16, OTP-34, SESS-29, SESS-36, MAIL-15, STORE-55: a server that is killed amid registrations,
+// resets of passwords, refreshes and codes leaves nothing half done, loses nothing that it said was done, and needs nobody to mend anything.
 func TestAccountsSurviveKill(t *testing.T) {
 	t.Parallel()
 	for _, x := range []struct {
@@ -150,7 +151,7 @@ func TestAccountsSurviveKill(t *testing.T) {
 				group.Go(func() { s.visit(fmt.Sprintf("user%d@example.com", i)) })
 			}
 			for i := range x.kills { // each at a random moment of its part of the work
-				part := 5 * x.customers / x.kills
+				part := (5 + rotations) * x.customers / x.kills
 				moment := i*part + rand.IntN(part)
 				s.await(func() bool { return s.answers >= moment })
 				if err := server.Process.Kill(); err != nil { // SIGKILL
@@ -204,13 +205,36 @@ func (s *siege) visit(email string) {
 	s.expect("/password/reset", reset, 400)
 	s.expect("/login", fields{"login": email, "password": first}, 401)
 	s.expect("/token/refresh", fields{"refresh_token": session.RefreshToken}, 401)
-	s.expect("/login", fields{"login": email, "password": second}, 200)
+	s.refresh(s.expect("/login", fields{"login": email, "password": second}, 200))
 
 	for used, kills := false, 0; !used && kills < 10; kills++ { // again when a code was spent, and nobody heard what for
 		s.insist("/codes/send", fields{"login": email, "purpose": "login"}, 202, 0)
 		code := fields{"login": email, "purpose": "login", "code": s.sent(email, "code:login:email").Code}
 		used = s.insist("/codes/check", code, 200, 400)
 		s.expect("/codes/check", code, 400)
+	}
+}
+
+// rotations is how often each of the customers refreshes.
+const rotations = 5
+
+// refresh goes on in a session. Whoever gets no answer sends the same token again: it was spent for them, or not at all.
+func (s *siege) refresh(session tokensOf) {
+	for range rotations {
+		var answer []byte
+		for status := 0; status == 0 && s.ctx.Err() == nil; {
+			if status, answer = s.ask("/token/refresh", fields{"refresh_token": session.RefreshToken}); status != 0 && status != http.StatusOK {
+				s.fail("SESS-36: refresh: %d %.300s", status, answer)
+				return
+			}
+		}
+		s.mu.Lock()
+		s.answers++
+		s.mu.Unlock()
+		if err := json.Unmarshal(answer, &session); err != nil {
+			s.fail("refresh: %v", err)
+			return
+		}
 	}
 }
 
@@ -390,6 +414,9 @@ func (s *siege) finish(t *testing.T, kills int) {
 		same(t, s.good[path]+s.unsure[path], s.count(made))
 	}
 	same(t, s.customers, s.count("users"))
+	// SESS-29, SESS-36: each answer that was lost was given again, and nothing was rotated for it.
+	same(t, s.customers, s.count(fmt.Sprintf("roster_sessions WHERE generation = %d AND ended_at IS NULL", 1+rotations)))
+	same(t, 0, s.count(fmt.Sprintf("roster_sessions WHERE generation NOT IN (1, %d)", 1+rotations)))
 	var sent []roster.ID
 	if err := s.db.SelectContext(s.ctx, &sent, "SELECT id FROM roster_messages WHERE state = 'sent'"); err != nil {
 		t.Fatal(err)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/roster-go/roster"
 	"github.com/roster-go/roster/callbacks"
+	"github.com/roster-go/roster/mixins"
 	"github.com/roster-go/roster/rostertest"
 	"github.com/roster-go/roster/usersrepo"
 )
@@ -219,6 +220,26 @@ func TestSessionLimit(t *testing.T) {
 			same(t, []any{u.ID, []roster.ID{pairs[1].SessionID}, roster.RevokedByEviction}, []any{events[0].UserID, events[0].SIDs, events[0].Reason})
 		})
 	})
+}
+
+// SESS-50, ACCT-36, case 12: where none is to give way, one more is refused, whatever comes at once.
+func TestSessionLimitRefuses(t *testing.T) {
+	inEach(t, func(t *testing.T, w *world) {
+		u := w.add(t, person("anna", "", ""), roster.WithPassword(secret))
+		login := func(int) error {
+			_, err := w.Login(t.Context(), roster.PasswordCredentials("anna", secret))
+			return err
+		}
+		same(t, map[roster.Code]int{"": 3, roster.CodeConflict: 9}, atOnce(12, login))
+		live, err := w.ListSessions(t.Context(), u.ID)
+		same(t, nil, err)
+		same(t, 3, len(live))
+		same(t, nil, w.RevokeSession(t.Context(), u.ID, live[1].ID))
+		same(t, nil, login(0))
+		refused(t, login(0), roster.ErrConflict)
+		w.Clock.Advance(14 * 24 * time.Hour) // those that have ended by themselves take no room
+		same(t, nil, login(0))
+	}, func(cfg *usersrepo.Config) { cfg.Session.MaxPerUser, cfg.Session.OnLimit = 3, mixins.RefuseNew })
 }
 
 // SESS-51 to SESS-53, SEC-43, case 13: seeing and ending sessions.

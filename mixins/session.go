@@ -220,6 +220,9 @@ func (c *Core[U]) begin(ctx context.Context, u U, options roster.IssueOptions, d
 	if err != nil {
 		return x, "", false, err
 	}
+	if err := c.roomFor(ctx, id); err != nil {
+		return x, "", false, err
+	}
 	entered := deed{action: "login.ok", subject: &id, session: &x.ID, changes: map[string]any{"via": options.Via, "amr": options.AMR}}
 	admission := store.Admission{Most: s.MaxPerUser, Superuser: u.Base().Superuser, Device: device, Entry: c.entry(ctx, entered)}
 	if c.Plain {
@@ -235,6 +238,22 @@ func (c *Core[U]) begin(ctx context.Context, u U, options roster.IssueOptions, d
 		return x, "", false, err
 	}
 	return x, refresh, known, c.revoked(ctx, id, evicted, roster.RevokedByEviction)
+}
+
+// errTooManySessions is told after a right secret alone.
+var errTooManySessions = roster.ErrConflict.WithMessage("the user has as many sessions as one may have: end one of them first")
+
+// roomFor refuses one more session of a user, whose row is locked, where none is to give way.
+func (c *Core[U]) roomFor(ctx context.Context, id roster.ID) error {
+	s := c.Settings.Session
+	if s.OnLimit != RefuseNew {
+		return nil
+	}
+	live, err := c.Store.ListSessions(ctx, id, c.now())
+	if err == nil && len(live) >= s.MaxPerUser {
+		err = errTooManySessions
+	}
+	return err
 }
 
 // pair signs an access token for a session and puts both tokens together.

@@ -63,6 +63,15 @@ type AccountConfig struct {
 	Export func(ctx context.Context, user roster.Model) (map[string]any, error)
 }
 
+// OnLimit is what becomes of a log-in by which a user would have more than Session.MaxPerUser sessions.
+type OnLimit string
+
+// The choices.
+const (
+	EvictOldest OnLimit = "evict"  // it ends the least recently used session
+	RefuseNew   OnLimit = "refuse" // it is roster.ErrConflict
+)
+
 // SessionConfig is how long sessions and tokens live.
 type SessionConfig struct {
 	Issuer   string // claim iss; "" means the base URL
@@ -89,8 +98,9 @@ type SessionConfig struct {
 	// FreshFor is how long a log-in counts as fresh, for what changes a way to log in or destroys an account; 0 means
 	// 15 min.
 	FreshFor time.Duration
-	// MaxPerUser bounds a user's sessions; the least recently used gives way. 0 means 10.
+	// MaxPerUser bounds a user's live sessions; 0 means 10. OnLimit says what becomes of one more; "" means EvictOldest.
 	MaxPerUser int
+	OnLimit    OnLimit
 	// Keep is how long ended sessions are kept; 0 means 30 days.
 	Keep time.Duration
 	// KeyLife is the age at which Run rotates the key that signs access tokens, 1 h to 10 years; 0 means 90 days, a negative
@@ -345,6 +355,7 @@ func (s Settings) WithDefaults() Settings {
 	fill(&x.Keep, 30*day)
 	fill(&x.KeyLife, 90*day)
 	x.MaxPerUser = cmp.Or(x.MaxPerUser, 10)
+	x.OnLimit = cmp.Or(x.OnLimit, EvictOldest)
 	s.Account.CloseMode = cmp.Or(s.Account.CloseMode, roster.Deactivate)
 	fill(&s.Username.HoldFor, 90*day)
 	s.Username.ChangeQuota.fill(5, day)

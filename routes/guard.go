@@ -77,10 +77,8 @@ func requirePermission(permission string) endpoint {
 func require(repo Verifier, cfg Config, e endpoint) echo.MiddlewareFunc {
 	s := newGuard(repo, cfg, e)
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
-		guarded := s.hosted(e, next)
 		return func(c echo.Context) error {
-			c.SetRequest(s.strange(c.Request(), c.Response().Header()))
-			return guarded(c)
+			return s.serve(s.strange(c.Request(), c.Response().Header()), c, e, next)
 		}
 	}
 }
@@ -89,7 +87,7 @@ func requireHTTP(repo Verifier, cfg Config, e endpoint) func(http.Handler) http.
 	s := newGuard(repo, cfg, e)
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			r, _, err := s.admitHosted(s.strange(r, w.Header()), e)
+			r, _, err := s.admitHosted(s.strange(r, w.Header()), r, e)
 			if err != nil {
 				s.setHeaders(w.Header(), roster.ActorFrom(r.Context()).RequestID)
 				s.fail(w, r, e, err)
@@ -123,9 +121,9 @@ func newGuard(repo Verifier, cfg Config, e endpoint) *server {
 	return s
 }
 
-// strange is a request before it is known who asks.
-func (s *server) strange(r *http.Request, answer http.Header) *http.Request {
-	return r.WithContext(roster.WithActor(r.Context(), s.stranger(r, requestID(r, answer))))
+// strange is the context of a request before it is known who asks.
+func (s *server) strange(r *http.Request, answer http.Header) context.Context {
+	return roster.WithActor(r.Context(), s.stranger(r, requestID(r, answer)))
 }
 
 // stranger is the actor of a request before it is known who it is.
@@ -284,8 +282,8 @@ func unlessNobodys(err error) error {
 }
 
 // admitHosted is admit for a handler of the program's own, which reads the body itself.
-func (s *server) admitHosted(r *http.Request, e endpoint) (*http.Request, admission, error) {
-	in, err := s.admit(r.Context(), r, e)
+func (s *server) admitHosted(ctx context.Context, r *http.Request, e endpoint) (*http.Request, admission, error) {
+	in, err := s.admit(ctx, r, e)
 	if b := s.browser(); err == nil && e.enters && b != nil && b.choose && !b.isOwnPage(r) {
 		err = s.mustNotEnter(r)
 	}
@@ -384,7 +382,7 @@ func bearer(r *http.Request) (token roster.Secret, given bool, err error) {
 		return "", false, nil
 	}
 	scheme, text, ok := strings.Cut(values[0], " ")
-	if len(values) > 1 || !ok || !strings.EqualFold(scheme, "Bearer") || text == "" || strings.ContainsAny(text, " \t") {
+	if len(values) > 1 || !ok || !strings.EqualFold(scheme, "Bearer") || text == "" || strings.IndexByte(text, ' ') >= 0 || strings.IndexByte(text, '\t') >= 0 {
 		return "", true, roster.ErrInvalidToken
 	}
 	return roster.Secret(text), true, nil

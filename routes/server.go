@@ -176,17 +176,19 @@ func (s *server) handle(c echo.Context, e endpoint) (answer, error) {
 // hosted runs a handler of the program's own for those who may use the endpoint. Errors of operations are answered as
 // everywhere; any other is the host's to answer.
 func (s *server) hosted(e endpoint, own echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		r, in, err := s.admitHosted(c.Request(), e)
-		c.SetRequest(r)
-		if err == nil {
-			err = in.explain(own(c))
-			if _, ours := errors.AsType[*roster.Error](err); !ours || c.Response().Committed {
-				return err
-			}
+	return func(c echo.Context) error { return s.serve(c.Request().Context(), c, e, own) }
+}
+
+func (s *server) serve(ctx context.Context, c echo.Context, e endpoint, own echo.HandlerFunc) error {
+	r, in, err := s.admitHosted(ctx, c.Request(), e)
+	c.SetRequest(r)
+	if err == nil {
+		err = in.explain(own(c))
+		if _, ours := errors.AsType[*roster.Error](err); !ours || c.Response().Committed {
+			return err
 		}
-		s.setHeaders(c.Response().Header(), roster.ActorFrom(c.Request().Context()).RequestID)
-		s.fail(c.Response(), c.Request(), e, err)
-		return nil
 	}
+	s.setHeaders(c.Response().Header(), roster.ActorFrom(c.Request().Context()).RequestID)
+	s.fail(c.Response(), c.Request(), e, err)
+	return nil
 }

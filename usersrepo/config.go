@@ -172,6 +172,7 @@ func (c Config) check() error {
 	between("Session.MaxStaleness", x.MaxStaleness, time.Second, time.Minute)
 	fault(x.PollInterval >= x.MaxStaleness, "Session.PollInterval is %s: want less than Session.MaxStaleness, %s", x.PollInterval, x.MaxStaleness)
 	fault(x.Grace > time.Minute, "Session.Grace is %s: want at most 1m", x.Grace)
+	fault(x.OnLimit != mixins.EvictOldest && x.OnLimit != mixins.RefuseNew, "Session.OnLimit is %q: want evict or refuse", x.OnLimit)
 	fault(x.MaxPerUser < 1, "Session.MaxPerUser is %d: want 1 or more", x.MaxPerUser)
 	if x.KeyLife > 0 {
 		between("Session.KeyLife", x.KeyLife, time.Hour, 10*365*24*time.Hour)
