@@ -76,6 +76,8 @@ type of[U roster.Model] struct {
 	gate
 }
 
+func (of[U]) ConcealsRegistration() bool { return false }
+
 func (o of[U]) Fields() []roster.Field { return o.gate.Fields() }
 
 func (o of[U]) VerifyToken(ctx context.Context, access roster.Secret) (roster.Claims, error) {
@@ -100,8 +102,6 @@ func (o of[U]) CheckCSRF(ctx context.Context, claims roster.Claims, token roster
 
 // fake is a repo that does what it is told and stores nothing; an operation that it lacks panics.
 type fake struct{ of[*account] }
-
-func (fake) ConcealsRegistration() bool { return false }
 
 func (fake) Get(context.Context, roster.ID) (*account, error) { return someone(), nil }
 
