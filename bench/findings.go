@@ -15,7 +15,7 @@ func (b *bench) findings(ctx context.Context, s *stage) ([]finding, error) {
 	for _, row := range []struct {
 		number  int
 		measure func(ctx context.Context, s *stage) ([]finding, error)
-	}{{6, b.loginWithoutHash}, {13, b.memory}, {14, b.startTime}, {15, b.imports}, {16, b.smallPool}} {
+	}{{6, b.loginWithoutHash}, {12, b.revocations}, {13, b.memory}, {14, b.startTime}, {15, b.imports}, {16, b.smallPool}} {
 		if !b.wants(row.number) {
 			continue
 		}
