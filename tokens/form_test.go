@@ -1,10 +1,12 @@
 package tokens_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/roster-go/roster"
 	"github.com/roster-go/roster/tokens"
 )
 
@@ -119,14 +121,17 @@ func TestSEC_52_Form(t *testing.T) {
 	})
 	t.Run("answers 10 MiB of dots in less than 5 ms with flat memory", func(t *testing.T) {
 		dots := strings.Repeat(".", 10<<20)
-		if n := testing.AllocsPerRun(10, func() { wantInvalid(t, i, dots) }); n > 10 {
+		if n := testing.AllocsPerRun(10, func() { _, _ = i.Verify(dots, now) }); n > 10 {
 			t.Errorf("%v allocations", n)
 		}
 		inTime := false
 		for range 5 { // the machine may be busy with something else at one time
 			timer := time.NewTimer(5 * time.Millisecond)
-			wantInvalid(t, i, dots)
+			_, err := i.Verify(dots, now)
 			inTime = inTime || timer.Stop()
+			if !errors.Is(err, roster.ErrInvalidToken) {
+				t.Errorf("got %v", err)
+			}
 		}
 		if !inTime {
 			t.Error("took longer")

@@ -69,13 +69,16 @@ func FuzzVerify(f *testing.F) {
 		f.Add(seed)
 	}
 	i := issuer(f, keys...)
+	byJWKS := remote(f, i)
 	f.Fuzz(func(t *testing.T, token string) {
-		_, err := i.Verify(token, now)
-		switch {
-		case err == nil && !signed[token[:strings.LastIndexByte(token, '.')]]:
-			t.Errorf("accepted %q", token)
-		case err != nil && !errors.Is(err, roster.ErrInvalidToken):
-			t.Errorf("got %v", err)
+		for _, v := range []*tokens.Verifier{i.Verifier, byJWKS} {
+			_, err := v.Verify(token, now)
+			switch {
+			case err == nil && !signed[token[:strings.LastIndexByte(token, '.')]]:
+				t.Errorf("accepted %q", token)
+			case err != nil && !errors.Is(err, roster.ErrInvalidToken):
+				t.Errorf("got %v", err)
+			}
 		}
 	})
 }

@@ -191,13 +191,30 @@ func payload(t testing.TB, member, value string) string {
 	return "{" + strings.Join(parts, ",") + "}"
 }
 
+// wantInvalid holds for the issuer, and for a verifier that knows its JWKS alone.
 func wantInvalid(t testing.TB, i *tokens.Issuer, token string) {
 	t.Helper()
-	got, err := i.Verify(token, now)
-	if !errors.Is(err, roster.ErrInvalidToken) {
-		t.Errorf("got %v, want invalid_token", err)
+	for name, v := range map[string]*tokens.Verifier{"issuer": i.Verifier, "by its JWKS": remote(t, i)} {
+		got, err := v.Verify(token, now)
+		if !errors.Is(err, roster.ErrInvalidToken) {
+			t.Errorf("%s: got %v, want invalid_token", name, err)
+		}
+		if got.Subject != (roster.ID{}) || got.Issuer != "" || got.Extra != nil {
+			t.Errorf("%s: claims came with the error", name)
+		}
 	}
-	if got.Subject != (roster.ID{}) || got.Issuer != "" || got.Extra != nil {
-		t.Error("claims came with the error")
+}
+
+// remote is a verifier of what the JWKS of an issuer says.
+func remote(t testing.TB, i *tokens.Issuer) *tokens.Verifier {
+	t.Helper()
+	keys, err := tokens.ParseJWKS(i.Keys().JWKS(now))
+	if err != nil {
+		t.Fatal(err)
 	}
+	v, err := tokens.NewVerifier(config(), keys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
 }

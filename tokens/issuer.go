@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-// Config is what all access tokens of an Issuer have in common.
+// Config is what all access tokens of an Issuer, or for a Verifier, have in common.
 type Config struct {
 	Issuer   string // iss; required
 	Audience string // aud; required
@@ -21,7 +21,22 @@ type Config struct {
 }
 
 // Issuer signs and verifies access tokens. It is safe for concurrent use.
-type Issuer struct {
+type Issuer struct{ *Verifier }
+
+// NewIssuer returns an issuer that signs with the active key of a set. The error tells all faults at once.
+func NewIssuer(config Config, keys *Set) (*Issuer, error) {
+	v, err := NewVerifier(config, keys)
+	if keys != nil && keys.active.material == nil {
+		err = errors.Join(err, errors.New("no key of the set can sign"))
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &Issuer{v}, nil
+}
+
+// Verifier verifies access tokens. It is safe for concurrent use.
+type Verifier struct {
 	config   Config
 	keys     atomic.Pointer[Set]
 	verified *verified // nil: none is remembered
@@ -29,8 +44,8 @@ type Issuer struct {
 
 const maxLeeway = time.Minute
 
-// NewIssuer returns an issuer that signs with the active key of a set. The error tells all faults at once.
-func NewIssuer(config Config, keys *Set) (*Issuer, error) {
+// NewVerifier returns a verifier by the keys of a set, such as that of ParseJWKS. The error tells all faults at once.
+func NewVerifier(config Config, keys *Set) (*Verifier, error) {
 	var faults []error
 	if config.Issuer == "" || !utf8.ValidString(config.Issuer) {
 		faults = append(faults, errors.New("the issuer of tokens is missing"))
@@ -47,20 +62,20 @@ func NewIssuer(config Config, keys *Set) (*Issuer, error) {
 	if len(faults) > 0 {
 		return nil, errors.Join(faults...)
 	}
-	i := &Issuer{config: config}
+	v := &Verifier{config: config}
 	if config.Remember >= 0 {
-		i.verified = newVerified(cmp.Or(config.Remember, 10_000))
+		v.verified = newVerified(cmp.Or(config.Remember, 10_000))
 	}
-	i.keys.Store(keys)
-	return i, nil
+	v.keys.Store(keys)
+	return v, nil
 }
 
 // Use replaces the keys at once, for calls that begin after it returns. A nil set is ignored.
-func (i *Issuer) Use(keys *Set) {
+func (v *Verifier) Use(keys *Set) {
 	if keys != nil {
-		i.keys.Store(keys)
+		v.keys.Store(keys)
 	}
 }
 
 // Keys returns the set in use.
-func (i *Issuer) Keys() *Set { return i.keys.Load() }
+func (v *Verifier) Keys() *Set { return v.keys.Load() }

@@ -48,11 +48,8 @@ func newMaterial(private any) (*material, error) {
 		m.algorithm, m.public = EdDSA, public
 		m.jwk = okpJWK(public)
 	case *rsa.PrivateKey:
-		if bits := k.N.BitLen(); bits < rsaBits || bits > maxRSABits {
-			return nil, fmt.Errorf("an RSA key must have %d to %d bits, not %d", rsaBits, maxRSABits, bits)
-		}
-		if k.E < 65537 {
-			return nil, errors.New("an RSA key must have a public exponent of at least 65537")
+		if err := checkRSA(&k.PublicKey); err != nil {
+			return nil, err
 		}
 		m.algorithm, m.public = RS256, &k.PublicKey
 		m.jwk = rsaJWK(big.NewInt(int64(k.E)).Bytes(), k.N.Bytes())
@@ -69,6 +66,16 @@ func newMaterial(private any) (*material, error) {
 	}
 	m.id, err = m.thumbprint()
 	return m, err
+}
+
+func checkRSA(k *rsa.PublicKey) error {
+	if bits := k.N.BitLen(); bits < rsaBits || bits > maxRSABits {
+		return fmt.Errorf("an RSA key must have %d to %d bits, not %d", rsaBits, maxRSABits, bits)
+	}
+	if k.E < 65537 {
+		return errors.New("an RSA key must have a public exponent of at least 65537")
+	}
+	return nil
 }
 
 // thumbprint is that of RFC 7638. A secret has none, since a plain hash of a poor one could be guessed: its id is

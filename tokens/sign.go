@@ -84,6 +84,9 @@ func (i *Issuer) sign(claims roster.Claims) (string, error) {
 		return "", err
 	}
 	key := i.keys.Load().active
+	if key.material == nil {
+		return "", errors.New("no key of the set can sign")
+	}
 	input := key.header + encode(body)
 	signature, err := key.method.Sign(input, key.material().private)
 	if err != nil {

@@ -16,28 +16,27 @@ var ErrUnknownKey = errors.New("unknown key id")
 // maxHeader bounds what is parsed before the signature is known to hold; ours have less than 160 characters.
 const maxHeader = 512
 
-// Verify returns the claims of an access token that this Issuer, with any key of its set that is neither revoked nor
-// past its end, has signed and that is live at the time now: before exp + leeway, its nbf and iat not beyond now +
-// leeway. Numbers among the extra claims come as float64, as from encoding/json.
+// Verify returns the claims of an access token that was signed with any key of the set that is neither revoked nor past its
+// end, for this issuer and audience, and that is live at the time now: before exp + leeway, its nbf and iat not beyond now + leeway. Numbers among the extra claims come as float64, as from encoding/json.
 //
 // A token with nothing wrong but its age is ErrTokenExpired. Everything else is ErrInvalidToken, whatever the
 // bytes; its cause says why and is not for clients. Claims are not read before the signature holds.
-func (i *Issuer) Verify(token string, now time.Time) (roster.Claims, error) {
-	if i.verified == nil || len(token) > maxRemembered {
-		claims, _, err := i.verify(token, now)
+func (v *Verifier) Verify(token string, now time.Time) (roster.Claims, error) {
+	if v.verified == nil || len(token) > maxRemembered {
+		claims, _, err := v.verify(token, now)
 		return claims, err
 	}
-	hash, keys := sha256.Sum256([]byte(token)), i.keys.Load()
-	if claims, ok := i.verified.get(hash, keys, now); ok {
-		if err := i.judge(claims, now); err != nil {
-			i.verified.drop(hash)
+	hash, keys := sha256.Sum256([]byte(token)), v.keys.Load()
+	if claims, ok := v.verified.get(hash, keys, now); ok {
+		if err := v.judge(claims, now); err != nil {
+			v.verified.drop(hash)
 			return roster.Claims{}, err
 		}
 		return claims, nil
 	}
-	claims, ends, err := i.verify(token, now)
+	claims, ends, err := v.verify(token, now)
 	if err == nil {
-		i.verified.put(hash, seen{keys, ends, own(claims)})
+		v.verified.put(hash, seen{keys, ends, own(claims)})
 	}
 	return claims, err
 }
@@ -46,10 +45,10 @@ func (i *Issuer) Verify(token string, now time.Time) (roster.Claims, error) {
 const maxRemembered = 2048
 
 // verify returns the end of the key as well.
-func (i *Issuer) verify(token string, now time.Time) (claims roster.Claims, ends time.Time, err error) {
-	claims, ends, err = i.read(token, now)
+func (v *Verifier) verify(token string, now time.Time) (claims roster.Claims, ends time.Time, err error) {
+	claims, ends, err = v.read(token, now)
 	if err == nil {
-		err = i.judge(claims, now)
+		err = v.judge(claims, now)
 	}
 	if err != nil {
 		return roster.Claims{}, ends, err
@@ -58,10 +57,10 @@ func (i *Issuer) verify(token string, now time.Time) (claims roster.Claims, ends
 }
 
 // VerifyExpired is Verify for those who do not mind that the token is past its end, such as a log-out.
-func (i *Issuer) VerifyExpired(token string, now time.Time) (roster.Claims, error) {
-	claims, _, err := i.read(token, now)
+func (v *Verifier) VerifyExpired(token string, now time.Time) (roster.Claims, error) {
+	claims, _, err := v.read(token, now)
 	if err == nil {
-		err = i.judge(claims, now)
+		err = v.judge(claims, now)
 	}
 	if err != nil && !errors.Is(err, roster.ErrTokenExpired) {
 		return roster.Claims{}, err
@@ -70,7 +69,7 @@ func (i *Issuer) VerifyExpired(token string, now time.Time) (roster.Claims, erro
 }
 
 // read returns the claims of a token whose signature holds, and when its key ends.
-func (i *Issuer) read(token string, now time.Time) (claims roster.Claims, ends time.Time, err error) {
+func (v *Verifier) read(token string, now time.Time) (claims roster.Claims, ends time.Time, err error) {
 	if len(token) > MaxToken {
 		return claims, ends, refuse("longer than allowed")
 	}
@@ -79,7 +78,7 @@ func (i *Issuer) read(token string, now time.Time) (claims roster.Claims, ends t
 	if !ok || strings.IndexByte(sig, '.') >= 0 {
 		return claims, ends, refuse("not three parts")
 	}
-	key, err := i.keys.Load().find(head, now)
+	key, err := v.keys.Load().find(head, now)
 	if err != nil {
 		return claims, ends, err
 	}
@@ -99,16 +98,16 @@ func (i *Issuer) read(token string, now time.Time) (claims roster.Claims, ends t
 
 // judge compares claims with the configuration and the clock; expiry comes last, so that it is told only of
 // tokens that were good.
-func (i *Issuer) judge(c roster.Claims, now time.Time) error {
-	latest := now.Add(i.config.Leeway)
+func (v *Verifier) judge(c roster.Claims, now time.Time) error {
+	latest := now.Add(v.config.Leeway)
 	switch {
-	case c.Issuer != i.config.Issuer:
+	case c.Issuer != v.config.Issuer:
 		return refuse("of another issuer")
-	case c.Audience != i.config.Audience:
+	case c.Audience != v.config.Audience:
 		return refuse("for another audience")
 	case c.NotBefore.After(latest) || c.IssuedAt.After(latest):
 		return refuse("from the future")
-	case !now.Before(c.ExpiresAt.Add(i.config.Leeway)):
+	case !now.Before(c.ExpiresAt.Add(v.config.Leeway)):
 		return roster.ErrTokenExpired
 	}
 	return nil
