@@ -112,6 +112,29 @@ type Claims struct {
 	Extra map[string]any
 }
 
+// Revocations are what a service has to know of to judge access tokens by itself, beside the signing keys.
+type Revocations struct {
+	// Position is where ListRevocations goes on. It is opaque. What it gives then may have been given before.
+	Position string
+	// More says that there are more entries at once: until all were read, nothing can be judged.
+	More bool
+	// GlobalEpoch is that of all users: a token with a lower one is of a session that has ended.
+	GlobalEpoch int64
+	// AccessTTL is how long access tokens live, in whole seconds. One that is older is late
+	// whatever it says, since what could end it is not kept for longer.
+	AccessTTL time.Duration
+	// Sessions have ended.
+	Sessions []ID
+	// Users have a new epoch: a token with a lower one is late, and refreshing gives another.
+	Users []UserEpoch
+}
+
+// UserEpoch is the epoch of a user.
+type UserEpoch struct {
+	ID    ID
+	Epoch int64
+}
+
 // RevokeReason tells why a session ended.
 type RevokeReason string
 

@@ -584,6 +584,11 @@ func (r *recorder[U]) CheckCSRF(ctx context.Context, claims roster.Claims, token
 	return r.UsersRepo.CheckCSRF(ctx, claims, token)
 }
 
+func (r *recorder[U]) ListRevocations(ctx context.Context, after string, wait time.Duration) (roster.Revocations, error) {
+	r.calls.note("ListRevocations")
+	return r.UsersRepo.ListRevocations(ctx, after, wait)
+}
+
 func (r *recorder[U]) JWKS(ctx context.Context) ([]byte, error) {
 	r.calls.note("JWKS")
 	return r.UsersRepo.JWKS(ctx)

@@ -116,7 +116,7 @@ func (m Administration[U]) Stats() roster.Stats {
 	return roster.Stats{
 		HookErrors: m.core.hookErrors.Load(), MailConfigErrors: m.core.worker.ConfigErrors(),
 		CacheErrors: m.core.cacheErrors.Load(), Messages: m.core.worker.Stats(),
-		Revocations: m.core.view.size(), RevocationsAge: m.core.view.age(),
+		Revocations: m.core.view.known.Size(), RevocationsAge: m.core.view.age(),
 	}
 }
 

@@ -66,6 +66,12 @@ type SessionOps[U roster.Model] interface {
 	// last change of password; any other is roster.ErrCSRFFailed. It compares in constant time.
 	CheckCSRF(ctx context.Context, claims roster.Claims, token roster.Secret) error
 
+	// ListRevocations returns what ends access tokens before their time and came after the position of an earlier answer, "" for
+	// all that is live: at once where there is something new, else when there is, or after wait, 30 s at most. What is no
+	// position is roster.ErrInvalidCursor; while the database does not answer for Session.MaxStaleness it is
+	// roster.ErrUnavailable. It is for services that verify tokens themselves, and refuses users.
+	ListRevocations(ctx context.Context, after string, wait time.Duration) (roster.Revocations, error)
+
 	// JWKS returns the public halves of the signing keys that are next, active and retired, as a JSON Web Key Set (RFC 7517).
 	JWKS(ctx context.Context) ([]byte, error)
 
@@ -335,22 +341,12 @@ func (m Session[U]) VerifyToken(ctx context.Context, access roster.Secret) (rost
 		return roster.Claims{}, unknown // it is not said whether the token was good
 	}
 	if err == nil {
-		err = c.judgeClaims(claims, now)
+		err = c.view.known.Judge(claims, now)
 	}
 	if err != nil {
 		return roster.Claims{}, err
 	}
 	return claims, nil
-}
-
-// judgeClaims returns why a token no longer counts whose signature holds, or nil. One that was issued with a longer life
-// than is set now ends as if it had been issued with that: what could kill it is not kept for longer.
-func (c *Core[U]) judgeClaims(claims roster.Claims, now time.Time) error {
-	s := c.Settings.Session
-	if !now.Before(claims.IssuedAt.Add(s.AccessTTL + s.Leeway)) {
-		return roster.ErrTokenExpired
-	}
-	return c.view.judge(claims)
 }
 
 // TokenClaims implements SessionOps.

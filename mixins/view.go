@@ -3,12 +3,13 @@ package mixins
 import (
 	"context"
 	"log/slog"
-	"sync"
+	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/roster-go/roster"
 	"github.com/roster-go/roster/cache"
+	"github.com/roster-go/roster/internal/revocations"
 	"github.com/roster-go/roster/store"
 )
 
@@ -20,7 +21,7 @@ type view struct {
 	now  func() time.Time
 
 	poll, stale time.Duration
-	life        time.Duration // for which an entry is kept: as long as a token that it kills could live
+	known       *revocations.Known
 
 	heard     atomic.Pointer[time.Time] // when the last reading began that came back; nil: what is known is not all
 	failed    atomic.Pointer[time.Time] // when the last one failed
@@ -28,24 +29,12 @@ type view struct {
 
 	// One reads at a time, who holds the one place of reading. Whoever waited while a reading began and ended needs none
 	// of their own.
-	reading  chan struct{}
-	asked    atomic.Int64
-	served   int64
-	position int64
-	swept    time.Time
+	reading chan struct{}
+	asked   atomic.Int64
+	served  int64
 	// keysChanged is called when the signing keys have.
 	keysChanged func(ctx context.Context) error
 	keysEpoch   int64
-
-	mu          sync.RWMutex
-	globalEpoch int64
-	sessions    map[roster.ID]time.Time // when each was learned of
-	users       map[roster.ID]userEpoch
-}
-
-type userEpoch struct {
-	epoch   int64
-	learned time.Time
 }
 
 // A request waits so long for a reading at most, and asks for none so shortly after one that failed.
@@ -54,14 +43,10 @@ const (
 	askPause = 200 * time.Millisecond
 )
 
-// viewMargin is added to the life of an entry, for clocks that differ.
-const viewMargin = time.Minute
-
 func newView(s SessionConfig, db *store.Store, now func() time.Time) *view {
 	return &view{
 		read: db.ReadRevocations, now: now, poll: s.PollInterval, stale: s.MaxStaleness,
-		life: s.AccessTTL + s.Leeway + viewMargin, reading: make(chan struct{}, 1),
-		sessions: map[roster.ID]time.Time{}, users: map[roster.ID]userEpoch{},
+		known: revocations.New(strings.ReplaceAll(roster.NewID().String(), "-", ""), s.AccessTTL, s.Leeway), reading: make(chan struct{}, 1),
 	}
 }
 
@@ -78,8 +63,11 @@ func (v *view) catchUp(ctx context.Context) error {
 		return nil
 	}
 	upTo, began := v.asked.Load(), v.now()
-	r, err := v.read(ctx, v.position, v.life)
-	if err == nil && v.learn(r, began) {
+	r, err := v.read(ctx, v.known.Position(), v.known.Life())
+	if err == nil {
+		v.known.Learn(newsOf(r), began)
+	}
+	if err == nil && r.KeysEpoch != v.keysEpoch {
 		if err = v.keysChanged(ctx); err == nil {
 			v.keysEpoch = r.KeysEpoch
 		}
@@ -88,50 +76,21 @@ func (v *view) catchUp(ctx context.Context) error {
 		v.failed.Store(&began)
 		return err
 	}
-	v.served, v.position = upTo, r.Position
+	v.served = upTo
 	v.heard.Store(&began)
 	return nil
 }
 
-// learn takes over what was read, and reports whether the signing keys have changed.
-func (v *view) learn(r store.Revocations, now time.Time) (keys bool) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.globalEpoch = r.GlobalEpoch
-	for _, id := range r.Sessions {
-		if _, known := v.sessions[id]; !known {
-			v.sessions[id] = now
-		}
+// newsOf is what was read, for the memory.
+func newsOf(r store.Revocations) revocations.News {
+	n := revocations.News{Position: r.Position, GlobalEpoch: r.GlobalEpoch}
+	for _, x := range r.Sessions {
+		n.Sessions = append(n.Sessions, revocations.Session(x))
 	}
 	for _, u := range r.Users {
-		if u.Epoch > v.users[u.ID].epoch {
-			v.users[u.ID] = userEpoch{u.Epoch, now}
-		}
+		n.Users = append(n.Users, revocations.User(u))
 	}
-	v.sweep(now)
-	return r.KeysEpoch != v.keysEpoch
-}
-
-const sweepEvery = time.Minute
-
-// sweep forgets what can kill no token any more. It makes the maps anew, since they do not shrink.
-func (v *view) sweep(now time.Time) {
-	if now.Sub(v.swept) < sweepEvery {
-		return
-	}
-	v.swept = now
-	sessions, users := map[roster.ID]time.Time{}, map[roster.ID]userEpoch{}
-	for id, learned := range v.sessions {
-		if now.Sub(learned) <= v.life {
-			sessions[id] = learned
-		}
-	}
-	for id, u := range v.users {
-		if now.Sub(u.learned) <= v.life {
-			users[id] = u
-		}
-	}
-	v.sessions, v.users = sessions, users
+	return n
 }
 
 // ready lets a request go on that needs what is revoked: at once where that was read shortly before, else after a reading.
@@ -176,29 +135,6 @@ const never = time.Duration(1<<63 - 1)
 
 // distrust makes the next request read, whatever comes of it.
 func (v *view) distrust() { v.heard.Store(nil) }
-
-// judge returns why the claims of a token no longer hold, or nil.
-func (v *view) judge(claims roster.Claims) error {
-	v.mu.RLock()
-	defer v.mu.RUnlock()
-	if claims.GlobalEpoch < v.globalEpoch {
-		return roster.ErrSessionRevoked
-	}
-	if _, ended := v.sessions[claims.SessionID]; ended {
-		return roster.ErrSessionRevoked
-	}
-	if claims.Epoch < v.users[claims.Subject].epoch {
-		return roster.ErrTokenExpired // the session lives: refreshing gives a token of the new epoch
-	}
-	return nil
-}
-
-// size is how many revocations are known.
-func (v *view) size() int {
-	v.mu.RLock()
-	defer v.mu.RUnlock()
-	return len(v.sessions) + len(v.users)
-}
 
 // revocationFeed is the channel on which nodes tell each other that there is something to read. What there is they do not
 // tell: whoever can write to the cache could end sessions.

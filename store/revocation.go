@@ -14,15 +14,22 @@ type Revocations struct {
 	// GlobalEpoch is that of all users. KeysEpoch grows with each change of the signing keys.
 	GlobalEpoch, KeysEpoch int64
 	// Sessions have ended.
-	Sessions []roster.ID
+	Sessions []SessionEnd
 	// Users have a new epoch: one of them several times, perhaps, and in any order.
 	Users []UserEpoch
 }
 
-// UserEpoch is the epoch of a user.
+// SessionEnd is a session that has ended. At is where it stands: a reading gives it that begins there or before.
+type SessionEnd struct {
+	ID roster.ID
+	At int64
+}
+
+// UserEpoch is the epoch of a user. At is as in SessionEnd.
 type UserEpoch struct {
 	ID    roster.ID
 	Epoch int64
+	At    int64
 }
 
 // ReadRevocations returns what came since a position, 0 for all, and is not older than the life of an access token. It
@@ -50,13 +57,13 @@ func (s *Store) ReadRevocations(ctx context.Context, position int64, life time.D
 var readRevocations = map[Dialect]string{
 	PostgreSQL: `
 		SELECT g.epoch, g.keys_epoch, cast(cast(pg_snapshot_xmin(pg_current_snapshot()) AS text) AS bigint),
-			r.session_id, r.user_id, r.epoch
+			r.session_id, r.user_id, r.epoch, coalesce(r.xid, 0)
 		FROM {state} g LEFT JOIN {revocations} r
 			ON r.xid >= $1 AND r.created_at > now() - cast($2 AS double precision) * interval '1 second'
 		WHERE g.id = 1`,
 	SQLite: `
 		SELECT g.epoch, g.keys_epoch, max(coalesce(r.seq, 0), $1),
-			r.session_id, r.user_id, r.epoch
+			r.session_id, r.user_id, r.epoch, coalesce(r.seq - 1, 0)
 		FROM {state} g LEFT JOIN {revocations} r
 			ON r.seq > $1 AND r.created_at > cast((unixepoch('subsec') - $2) * 1000000 AS integer)
 		WHERE g.id = 1`,
@@ -68,16 +75,16 @@ func (s *Store) readRevocations(ctx context.Context, position int64, life time.D
 	err := s.rowsOf(ctx, adhoc, readRevocations[s.dialect], []any{position, life.Seconds()}, func(scan scanFunc) error {
 		var session, user *roster.ID
 		var epoch *int64
-		var at int64
-		if err := scan(&r.GlobalEpoch, &r.KeysEpoch, &at, &session, &user, &epoch); err != nil {
+		var upTo, at int64
+		if err := scan(&r.GlobalEpoch, &r.KeysEpoch, &upTo, &session, &user, &epoch, &at); err != nil {
 			return err
 		}
-		r.Position = max(r.Position, at)
+		r.Position = max(r.Position, upTo)
 		switch {
 		case session != nil:
-			r.Sessions = append(r.Sessions, *session)
+			r.Sessions = append(r.Sessions, SessionEnd{*session, at})
 		case user != nil && epoch != nil:
-			r.Users = append(r.Users, UserEpoch{*user, *epoch})
+			r.Users = append(r.Users, UserEpoch{*user, *epoch, at})
 		}
 		return nil
 	})

@@ -25,6 +25,18 @@ func (r *reader) read(t *testing.T) store.Revocations {
 	return got
 }
 
+// sessions are those of a reading. Each stands where the reading that begins there gives it, and one after all does not.
+func sessions(t *testing.T, r store.Revocations) []roster.ID {
+	t.Helper()
+	list := make([]roster.ID, len(r.Sessions))
+	for i, x := range r.Sessions {
+		if list[i] = x.ID; x.At < 0 {
+			t.Errorf("%v stands at %d", x.ID, x.At)
+		}
+	}
+	return list
+}
+
 func (s *suite) reader(t *testing.T) *reader {
 	t.Helper()
 	r := &reader{suite: s, life: time.Hour}
@@ -41,23 +53,23 @@ func (s *suite) testRevocations(t *testing.T) {
 		for i := range list {
 			list[i] = s.session(t, a.ID)
 		}
-		lacks(t, "live", r.read(t).Sessions, list[0].ID, list[5].ID)
+		lacks(t, "live", sessions(t, r.read(t)), list[0].ID, list[5].ID)
 		_, err := s.EndSession(t.Context(), list[0].ID, s.now, roster.RevokedByLogout)
 		noError(t, err)
-		contains(t, "one", r.read(t).Sessions, list[0].ID)
+		contains(t, "one", sessions(t, r.read(t)), list[0].ID)
 		_, err = s.EndSession(t.Context(), list[0].ID, s.now, roster.RevokedByLogout)
 		noError(t, err)
 		_, err = s.EndSessions(t.Context(), a.ID, list[5].ID, s.now, roster.RevokedAll)
 		noError(t, err)
-		contains(t, "all but one", r.read(t).Sessions, list[1].ID, list[2].ID, list[3].ID, list[4].ID)
+		contains(t, "all but one", sessions(t, r.read(t)), list[1].ID, list[2].ID, list[3].ID, list[4].ID)
 		x := s.newSession(a.ID)
 		x.LastUsedAt, x.CreatedAt = s.now.Add(time.Second), s.now.Add(time.Second)
 		x.IdleAt = time.Now().Add(time.Hour) // by the clock of the database it is not over since long
 		_, _, err = s.InsertSession(t.Context(), &x, store.Admission{Most: 1})
 		noError(t, err)
-		contains(t, "evicted", r.read(t).Sessions, list[5].ID)
+		contains(t, "evicted", sessions(t, r.read(t)), list[5].ID)
 		noError(t, s.RemoveUser(t.Context(), a.ID))
-		contains(t, "removed with its user", r.read(t).Sessions, x.ID)
+		contains(t, "removed with its user", sessions(t, r.read(t)), x.ID)
 	})
 	t.Run("it tells whose epoch has grown, and that of all", func(t *testing.T) {
 		r := s.reader(t)
@@ -65,7 +77,9 @@ func (s *suite) testRevocations(t *testing.T) {
 		before := r.read(t).GlobalEpoch
 		noError(t, s.UpdateUser(t.Context(), a.ID, []store.Assignment{{Column: "epoch", Value: a.Epoch + 1}}, store.Holds{}))
 		got := r.read(t)
-		contains(t, "users", got.Users, store.UserEpoch{ID: a.ID, Epoch: a.Epoch + 1})
+		if n := len(got.Users); n == 0 || got.Users[n-1].ID != a.ID || got.Users[n-1].Epoch != a.Epoch+1 {
+			t.Errorf("users: got %v", got.Users)
+		}
 		same(t, "global epoch", got.GlobalEpoch, before)
 		noError(t, s.UpdateUser(t.Context(), a.ID, []store.Assignment{{Column: "language", Value: "de"}}, store.Holds{}))
 		s.raiseEpoch(t)
@@ -84,9 +98,9 @@ func (s *suite) testRevocations(t *testing.T) {
 		x := s.session(t, s.user(t).ID)
 		_, err := s.EndSession(t.Context(), x.ID, s.now, roster.RevokedByLogout)
 		noError(t, err)
-		contains(t, "all", (&reader{suite: s, life: time.Hour}).read(t).Sessions, x.ID)
+		contains(t, "all", sessions(t, (&reader{suite: s, life: time.Hour}).read(t)), x.ID)
 		time.Sleep(20 * time.Millisecond)
-		lacks(t, "young enough", (&reader{suite: s, life: 10 * time.Millisecond}).read(t).Sessions, x.ID)
+		lacks(t, "young enough", sessions(t, (&reader{suite: s, life: 10 * time.Millisecond}).read(t)), x.ID)
 	})
 	t.Run("it tells nothing of what was rolled back", func(t *testing.T) {
 		r := s.reader(t)
@@ -99,7 +113,7 @@ func (s *suite) testRevocations(t *testing.T) {
 			return undone
 		})
 		fails(t, err, undone)
-		lacks(t, "sessions", r.read(t).Sessions, x.ID)
+		lacks(t, "sessions", sessions(t, r.read(t)), x.ID)
 	})
 	t.Run("it begins anew where the database is another one", func(t *testing.T) {
 		if s.Dialect() != store.PostgreSQL {
@@ -108,7 +122,22 @@ func (s *suite) testRevocations(t *testing.T) {
 		x := s.session(t, s.user(t).ID)
 		_, err := s.EndSession(t.Context(), x.ID, s.now, roster.RevokedByLogout)
 		noError(t, err)
-		contains(t, "all", (&reader{suite: s, life: time.Hour, position: 1 << 60}).read(t).Sessions, x.ID)
+		contains(t, "all", sessions(t, (&reader{suite: s, life: time.Hour, position: 1 << 60}).read(t)), x.ID)
+	})
+	t.Run("it gives again what stands where a reading begins, and not what stands before", func(t *testing.T) {
+		r := s.reader(t)
+		x := s.session(t, s.user(t).ID)
+		_, err := s.EndSession(t.Context(), x.ID, s.now, roster.RevokedByLogout)
+		noError(t, err)
+		for _, end := range r.read(t).Sessions {
+			if end.ID != x.ID {
+				continue
+			}
+			contains(t, "there", sessions(t, (&reader{suite: s, life: time.Hour, position: end.At}).read(t)), x.ID)
+			lacks(t, "behind", sessions(t, (&reader{suite: s, life: time.Hour, position: end.At + 1}).read(t)), x.ID)
+			return
+		}
+		t.Error("it was not given")
 	})
 	t.Run("it misses nobody who commits late", func(t *testing.T) {
 		if s.Dialect() != store.PostgreSQL {
@@ -131,11 +160,11 @@ func (s *suite) testRevocations(t *testing.T) {
 		_, err := s.EndSession(t.Context(), early.ID, s.now, roster.RevokedByLogout)
 		noError(t, err)
 		for range 3 {
-			contains(t, "early", r.read(t).Sessions, early.ID)
+			contains(t, "early", sessions(t, r.read(t)), early.ID)
 		}
 		close(ends)
 		noError(t, <-done)
-		contains(t, "late", r.read(t).Sessions, late.ID)
+		contains(t, "late", sessions(t, r.read(t)), late.ID)
 	})
 }
 
