@@ -379,7 +379,7 @@ func TestHTTPOverrides(t *testing.T) {
 	rostertest.Each(t, func(t *testing.T, db *sqlx.DB) {
 		app, _ := newRecorder(t, db)
 		e := echo.New()
-		user, err := routes.User(e.Group("/api"), app, routes.Config{})
+		user, err := routes.User(e.Group("/api"), app, routes.Config{Services: map[string][]roster.Secret{"orders": {serviceSecret}}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -420,6 +420,8 @@ func TestHTTPOverrides(t *testing.T) {
 			"sessions_revoke_others":   {``, []string{"RevokeOtherSessions"}},
 			"session_revoke":           {``, []string{"RevokeSession"}},
 			"jwks":                     {``, []string{"JWKS"}},
+			"token_introspect":         {`token=x`, verify},
+			"revocations":              {``, []string{"ListRevocations"}},
 			"openapi":                  {``, nil},
 			"email_confirm_request":    {``, []string{"RequestEmailConfirmation"}},
 			"email_confirm":            {`{"token":"x"}`, []string{"ConfirmEmail"}},
@@ -499,6 +501,12 @@ func TestHTTPOverrides(t *testing.T) {
 				}
 				if name == "import" {
 					options = append(options, lines)
+				}
+				if x.Auth == routes.AuthService {
+					options = append(options, asService)
+				}
+				if name == "token_introspect" {
+					options = append(options, header("Content-Type", "application/x-www-form-urlencoded"))
 				}
 				s.do(t, x.what, want.body, options...)
 				// What limits count comes before and between.

@@ -114,7 +114,9 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, e endpoint, err er
 	if p.RetryAfter > 0 {
 		header.Set("Retry-After", strconv.FormatInt(p.RetryAfter, 10))
 	}
-	if p.Status == http.StatusUnauthorized && p.Code != roster.CodeInvalidCredentials {
+	if e.auth == AuthService && p.Status == http.StatusUnauthorized {
+		header.Set("WWW-Authenticate", fmt.Sprintf(`Basic realm=%q, charset="UTF-8"`, s.cfg.Realm))
+	} else if p.Status == http.StatusUnauthorized && p.Code != roster.CodeInvalidCredentials {
 		challenge := fmt.Sprintf("Bearer realm=%q", s.cfg.Realm)
 		if p.Code != roster.CodeUnauthenticated {
 			challenge += `, error="invalid_token"`

@@ -6,6 +6,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"net/url"
 	"strings"
 	"unicode/utf8"
 
@@ -13,7 +14,12 @@ import (
 )
 
 // readBody reads a request's body, as far as the limit lets it, and looks at what it claims to be.
-func readBody(r *http.Request, limit int64) ([]byte, error) {
+func readBody(r *http.Request, limit int64) ([]byte, error) { return readText(r, limit, isJSON) }
+
+// readForm is readBody for endpoints that take a form, as the standard that they follow has it.
+func readForm(r *http.Request, limit int64) ([]byte, error) { return readText(r, limit, isForm) }
+
+func readText(r *http.Request, limit int64, isKind func(values []string) bool) ([]byte, error) {
 	if r.Body == http.NoBody {
 		return nil, nil
 	}
@@ -27,7 +33,7 @@ func readBody(r *http.Request, limit int64) ([]byte, error) {
 		return nil, faultOf(roster.CodeBodyTooLarge)
 	case err != nil:
 		return nil, faultOf(roster.CodeMalformedBody).WithCause(err)
-	case len(text) > 0 && !isJSON(r.Header.Values("Content-Type")):
+	case len(text) > 0 && !isKind(r.Header.Values("Content-Type")):
 		return nil, faultOf(roster.CodeUnsupportedMedia)
 	}
 	return text, nil
@@ -37,11 +43,17 @@ func isJSON(values []string) bool {
 	if len(values) != 1 {
 		return false
 	}
-	if values[0] == "application/json" {
-		return true
-	}
-	kind, parameters, err := mime.ParseMediaType(values[0])
-	if err != nil || kind != "application/json" {
+	return values[0] == "application/json" || isMedia(values[0], "application/json")
+}
+
+func isForm(values []string) bool {
+	return len(values) == 1 && isMedia(values[0], "application/x-www-form-urlencoded")
+}
+
+// isMedia reports whether a Content-Type is of a kind, in UTF-8.
+func isMedia(value, want string) bool {
+	kind, parameters, err := mime.ParseMediaType(value)
+	if err != nil || kind != want {
 		return false
 	}
 	for name, value := range parameters {
@@ -50,6 +62,20 @@ func isJSON(values []string) bool {
 		}
 	}
 	return true
+}
+
+// parseForm reads a form. A parameter that is given twice is refused (RFC 6749, section 3.2), as is what is not encoded.
+func parseForm(text []byte) (url.Values, error) {
+	form, err := url.ParseQuery(string(text))
+	if err != nil {
+		return nil, faultOf(roster.CodeMalformedBody)
+	}
+	for name, values := range form {
+		if len(values) > 1 {
+			return nil, parameterFault(name)
+		}
+	}
+	return form, nil
 }
 
 // parseMembers reads a JSON object, and nothing else; no text at all is an object without members.

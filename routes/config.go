@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+
+	"github.com/roster-go/roster"
 )
 
 // Config is how endpoints behave. The zero value is safe.
@@ -55,6 +57,12 @@ type Config struct {
 	// AllowIPs are the networks (CIDR) from which administrators may come; none: from anywhere. Others are forbidden,
 	// whoever they are. The address is that of IPExtractor.
 	AllowIPs []string
+
+	// Services are programs of your own that may ask whether an access token is live (token_introspect) and what was revoked
+	// (revocations): by their names, each with its secrets, of 32 bytes at least, all of which are right, so that one can be
+	// replaced. They prove themselves by HTTP Basic (RFC 7617). None: the two endpoints are not mounted. "service_refused" in
+	// Limits is how often an address may come with a wrong secret, or none, in a minute.
+	Services map[string][]roster.Secret
 
 	// UsernameCheck is who may ask whether a username is free: AuthNone means anyone, AuthSession people who are logged in.
 	// "" is AuthNone; where registrations are concealed (Account.ConcealRegistration) the endpoint is not mounted then,

@@ -18,7 +18,7 @@ func TestDocs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	user, err := routes.User(echo.New().Group(""), fake{}, routes.Config{})
+	user, err := routes.User(echo.New().Group(""), fake{}, routes.Config{Services: known})
 	if err != nil {
 		t.Fatal(err)
 	}

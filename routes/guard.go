@@ -166,6 +166,9 @@ func (s *server) admit(ctx context.Context, r *http.Request, e endpoint) (admiss
 	if err := s.allow(ctx, e); err != nil {
 		return in, err
 	}
+	if e.auth == AuthService {
+		return in, s.admitService(ctx, r)
+	}
 	b := s.browser()
 	in.byCookie = b != nil && !b.choose
 	p := proofOf(r, b)

@@ -31,7 +31,7 @@ var limits = map[string]int{
 	"phone_change_confirm": 30,
 	"codes_find":           10, "codes_send": 10, "codes_check": 30,
 	"sessions": 60, "sessions_revoke_others": 60, "session_revoke": 60,
-	"jwks": 600, "openapi": 60,
+	"jwks": 600, "openapi": 60, "token_introspect": 0, "revocations": 600,
 }
 
 // The names in Config.Limits that stand for more than one endpoint, and the limits of what they stand for.
@@ -39,8 +39,10 @@ const (
 	otherLimits     = "*"
 	adminLimit      = "admin"
 	adminWriteLimit = "admin_write"
+	refusedLimit    = "service_refused" // requests of services that did not prove themselves
 
 	defaultLimit      = 60
+	defaultRefused    = 30
 	defaultAdmin      = 600
 	defaultAdminWrite = 60
 )
@@ -66,7 +68,7 @@ func (c Config) limit(name string, otherwise int) int {
 	if n, ok := c.Limits[name]; ok {
 		return n
 	}
-	if n, ok := c.Limits[otherLimits]; ok && name != adminLimit && name != adminWriteLimit {
+	if n, ok := c.Limits[otherLimits]; ok && name != adminLimit && name != adminWriteLimit && name != refusedLimit {
 		return n
 	}
 	if n, ok := limits[name]; ok {

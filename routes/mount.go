@@ -39,6 +39,7 @@ const (
 	AuthNone    Auth = "none"    // anyone; a valid access token is noted all the same
 	AuthRefresh Auth = "refresh" // a refresh token, in the body or its cookie
 	AuthSession Auth = "session" // a live access token, in the header or its cookie
+	AuthService Auth = "service" // HTTP Basic, with the name and a secret of one of Config.Services
 )
 
 // Route is an endpoint as it was mounted.
@@ -85,7 +86,10 @@ type endpoint struct {
 	// What endpoints have to do with cookies: enters lets somebody in, renews spends a refresh token, leaves ends the session of
 	// who asks, if there is one.
 	enters, renews, leaves bool
-	handle                 handler
+	form                   bool // its body is a form (application/x-www-form-urlencoded)
+	// wait is how much longer than other requests it may take, for something to happen.
+	wait   time.Duration
+	handle handler
 }
 
 // repoOf is what mounting itself asks of a repo.
@@ -119,9 +123,7 @@ func mount[U roster.Model](group *echo.Group, cfg Config, repo repoOf, endpoints
 	if err := errors.Join(check(table, cfg, on), browserErr); err != nil {
 		return nil, fmt.Errorf("routes: %w", err)
 	}
-	table = slices.DeleteFunc(table, func(e endpoint) bool {
-		return slices.Contains(cfg.Without, e.name) || e.onRequest && !cfg.asksFor(e.name)
-	})
+	table = slices.DeleteFunc(table, func(e endpoint) bool { return cfg.omits(e) })
 	for i := range table {
 		if table[i].name == usernameCheck && cfg.UsernameCheck == AuthSession {
 			table[i].auth = AuthSession
@@ -135,7 +137,7 @@ func mount[U roster.Model](group *echo.Group, cfg Config, repo repoOf, endpoints
 		return nil, fmt.Errorf("routes: %w", err)
 	}
 	allowed, _ := parseNetworks(cfg.AllowIPs) // the check has told
-	s := &server{cfg: cfg, repo: repo, limiter: repo, counters: cache.NewMemory(cache.MemoryConfig{}), allowed: allowed}
+	s := &server{cfg: cfg, repo: repo, limiter: repo, counters: cache.NewMemory(cache.MemoryConfig{}), allowed: allowed, services: newServices(cfg.Services)}
 	s.browser, s.clearing = func() *browser { return b }, cfg.clearing()
 	if x, ok := repo.(revoker); ok {
 		s.revoke = x.Revoke
@@ -157,6 +159,11 @@ func (c Config) asksFor(name string) bool {
 	return name == usernameCheck && c.UsernameCheck != "" || c.Replace[name] != nil
 }
 
+// omits reports whether an endpoint is not mounted.
+func (c Config) omits(e endpoint) bool {
+	return slices.Contains(c.Without, e.name) || e.onRequest && !c.asksFor(e.name) || e.auth == AuthService && len(c.Services) == 0
+}
+
 // check tells all that is wrong with a configuration and the endpoints that it names.
 func check(table []endpoint, cfg Config, on place) error {
 	var errs []error
@@ -168,7 +175,7 @@ func check(table []endpoint, cfg Config, on place) error {
 	known := map[string]bool{}
 	for _, e := range table {
 		known[e.name] = true
-		if path := on.prefix + e.path; !slices.Contains(cfg.Without, e.name) {
+		if path := on.prefix + e.path; !cfg.omits(e) {
 			fault(on.has(e.method, path), "%s: %s %s is mounted already", e.name, e.method, path)
 			fault(len(cfg.CORSOrigins) > 0 && on.has(http.MethodOptions, path), "%s: OPTIONS %s is mounted already, which config.CORSOrigins needs", e.name, path)
 		}
@@ -186,6 +193,7 @@ func check(table []endpoint, cfg Config, on place) error {
 	if _, err := parseNetworks(cfg.AllowIPs); err != nil {
 		errs = append(errs, fmt.Errorf("config.AllowIPs: %w", err))
 	}
+	errs = append(errs, checkServices(cfg.Services)...)
 	switch cfg.UsernameCheck {
 	case "", AuthNone, AuthSession:
 	default:
@@ -193,7 +201,7 @@ func check(table []endpoint, cfg Config, on place) error {
 	}
 	for name, n := range cfg.Limits {
 		_, isEndpoint := limits[name]
-		fault(!known[name] && !isEndpoint && name != otherLimits && name != adminLimit && name != adminWriteLimit,
+		fault(!known[name] && !isEndpoint && name != otherLimits && name != adminLimit && name != adminWriteLimit && name != refusedLimit,
 			"config.Limits: there is no endpoint %q", name)
 		fault(n < 0, "config.Limits: that of %q is %d: want 0 or more", name, n)
 	}

@@ -56,7 +56,7 @@ func TestOpenAPI(t *testing.T) {
 		t.Helper()
 		e := echo.New()
 		var err error
-		if user, err = routes.User(e.Group(prefix), tagged{}, routes.Config{}); err != nil {
+		if user, err = routes.User(e.Group(prefix), tagged{}, routes.Config{Services: known}); err != nil {
 			t.Fatal(err)
 		}
 		if admin, err = routes.Admin(e.Group(prefix+"/admin"), taggedAdmin{}, routes.Config{}); err != nil {

@@ -20,7 +20,8 @@ type request struct {
 	*http.Request
 	param func(name string) string
 	body  *members
-	file  file // of an endpoint that takes one, instead of body
+	file  file       // of an endpoint that takes one, instead of body
+	form  url.Values // likewise
 
 	browser  *browser // nil: there are no cookies
 	byCookie bool     // the answer's tokens are for cookies

@@ -33,6 +33,7 @@ type server struct {
 	limiter  limiter       // nil: nothing is limited
 	counters *cache.Memory // of this process
 	allowed  []netip.Prefix
+	services services
 }
 
 // handler puts an endpoint together: outermost what every answer needs, then the program's middleware, then the
@@ -136,7 +137,11 @@ func (s *server) handle(c echo.Context, e endpoint) (answer, error) {
 	if e.upload {
 		return s.handleUpload(c, r, e)
 	}
-	text, err := readBody(r.Request, s.cfg.MaxBody)
+	read := readBody
+	if e.form {
+		read = readForm
+	}
+	text, err := read(r.Request, s.cfg.MaxBody)
 	if err != nil {
 		return answer{}, err
 	}
@@ -148,7 +153,12 @@ func (s *server) handle(c echo.Context, e endpoint) (answer, error) {
 	if err := checkQuery(r.URL, e); err != nil {
 		return answer{}, err
 	}
-	if r.body, err = parseMembers(text); err != nil {
+	if e.form {
+		r.form, err = parseForm(text)
+	} else {
+		r.body, err = parseMembers(text)
+	}
+	if err != nil {
 		return answer{}, err
 	}
 	r.byCookie = in.byCookie

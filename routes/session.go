@@ -19,6 +19,7 @@ type sessionRepo interface {
 	RevokeSession(ctx context.Context, id, session roster.ID) error
 	RevokeOtherSessions(ctx context.Context, id, session roster.ID) (int, error)
 	JWKS(ctx context.Context) ([]byte, error)
+	ListRevocations(ctx context.Context, after string, wait time.Duration) (roster.Revocations, error)
 }
 
 // sessionEndpoints are HTTP-104 to HTTP-106, HTTP-134 and HTTP-136.
@@ -31,6 +32,8 @@ func sessionEndpoints(repo sessionRepo) []endpoint {
 		{name: "sessions", method: http.MethodGet, path: "/me/sessions", auth: AuthSession, handle: s.list},
 		{name: "sessions_revoke_others", method: http.MethodDelete, path: "/me/sessions", auth: AuthSession, handle: s.revokeOthers},
 		{name: "session_revoke", method: http.MethodDelete, path: "/me/sessions/:sid", auth: AuthSession, handle: s.revokeOne},
+		{name: "token_introspect", method: http.MethodPost, path: "/token/introspect", auth: AuthService, form: true, handle: s.introspect},
+		{name: "revocations", method: http.MethodGet, path: "/token/revocations", auth: AuthService, query: true, wait: maxWait, handle: s.revocations},
 		{name: "jwks", method: http.MethodGet, path: "/.well-known/jwks.json", auth: AuthNone, handle: s.jwks},
 	}
 }

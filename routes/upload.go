@@ -51,7 +51,7 @@ func (s *server) within(ctx context.Context, e endpoint) (context.Context, conte
 	if e.upload {
 		return context.WithCancel(ctx)
 	}
-	return context.WithTimeout(ctx, s.cfg.Timeout)
+	return context.WithTimeout(ctx, s.cfg.Timeout+e.wait)
 }
 
 // handleUpload is handle for an endpoint that takes a file. Who asks is told first: nobody else sends that much.
