@@ -10,6 +10,7 @@ import (
 
 	"github.com/go-viper/mapstructure/v2"
 
+	"github.com/roster-go/roster"
 	"github.com/roster-go/roster/identifiers"
 	"github.com/roster-go/roster/mixins"
 	"github.com/roster-go/roster/routes"
@@ -56,6 +57,7 @@ type routesConfig struct {
 	AllowIPs       []string `mapstructure:"allow_ips"`
 	UsernameCheck  routes.Auth
 	RequireReason  bool
+	Services       map[string][]roster.Secret // and those of ROSTER_SERVICES
 }
 
 // readFile reads the file of --config; "" is the empty one. A name that no setting has is an error.
@@ -101,6 +103,30 @@ func snake(name string) string {
 	return b.String()
 }
 
+// servicesVariable names services and their secrets: orders=SECRET,SECRET;bills=SECRET. It is no flag, since a command line is
+// shown to everybody on the machine.
+const servicesVariable = "ROSTER_SERVICES"
+
+// addServices adds those of a text to those of the file. The error tells no secret.
+func (r *routesConfig) addServices(text string) error {
+	for part := range strings.SplitSeq(text, ";") {
+		if strings.TrimSpace(part) == "" {
+			continue
+		}
+		name, list, ok := strings.Cut(strings.TrimSpace(part), "=")
+		if !ok || name == "" {
+			return fmt.Errorf("%s: want NAME=SECRET,SECRET;NAME=SECRET", servicesVariable)
+		}
+		if r.Services == nil {
+			r.Services = map[string][]roster.Secret{}
+		}
+		for secret := range strings.SplitSeq(list, ",") {
+			r.Services[name] = append(r.Services[name], roster.Secret(strings.TrimSpace(secret)))
+		}
+	}
+	return nil
+}
+
 func (f fileConfig) repo() usersrepo.Config {
 	return usersrepo.Config{
 		Product: f.Product, Store: f.Store, Account: f.Account, Session: f.Session, Username: f.Username, Email: f.Email,
@@ -124,6 +150,7 @@ func (f fileConfig) routes(t terminal) (routes.Config, error) {
 		UsernameCheck: f.Routes.UsernameCheck, RequireReason: f.Routes.RequireReason,
 		Tokens: f.Routes.Tokens, CookieName: f.Routes.CookieName, Origins: f.Routes.Origins, CORSOrigins: f.Routes.CORSOrigins,
 		ClearSiteData: f.Routes.ClearSiteData,
+		Services: f.Routes.Services,
 	}
 	if len(f.Routes.TrustedProxies) == 0 {
 		return cfg, nil

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"maps"
 	"net"
@@ -497,6 +498,10 @@ func TestFileSetsRoutes(t *testing.T) {
 		case reflect.Slice:
 			v.Set(reflect.ValueOf([]string{"127.0.0.0/8"}))
 		case reflect.Map:
+			if list, ok := v.Addr().Interface().(*map[string][]roster.Secret); ok {
+				*list = map[string][]roster.Secret{"orders": {"secret"}}
+				continue
+			}
 			v.Set(reflect.ValueOf(map[string]int{"me": 1}))
 		default:
 			t.Fatalf("%s is a %s", from.Type().Field(i).Name, v.Kind())
@@ -514,6 +519,41 @@ func TestFileSetsRoutes(t *testing.T) {
 		}
 		if set := from.FieldByName(name); !set.IsValid() || !reflect.DeepEqual(set.Interface(), to.Field(i).Interface()) {
 			t.Errorf("%s is not set by the file", name)
+		}
+	}
+}
+
+// Services come from the file and from the environment, and no fault of theirs tells a secret.
+func TestServices(t *testing.T) {
+	const first, second, third = "first-0123456789-0123456789-0123", "second+/=0123456789-0123456789-01", "third-0123456789-0123456789-0123"
+	config := filepath.Join(t.TempDir(), "roster.json")
+	if err := os.WriteFile(config, []byte(`{"routes":{"services":{"orders":["`+first+`"]}}}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv(servicesVariable, "orders="+second+"; bills="+third)
+	address, _ := serve(t, "--dev", "--config="+config, "--database=sqlite:"+filepath.Join(t.TempDir(), "roster.db"))
+	for name, secret := range map[string]string{"orders": first, "orders ": second, "bills": third} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+address+"/api/token/introspect", strings.NewReader("token=x"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.SetBasicAuth(strings.TrimSpace(name), secret)
+		response, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(response.Body)
+		_ = response.Body.Close()
+		if err != nil || response.StatusCode != http.StatusOK || string(text) != `{"active":false}` {
+			t.Errorf("%s: %d %s %v", name, response.StatusCode, text, err)
+		}
+	}
+	for _, text := range []string{"orders", "=" + first, "orders=short-one", "a b=" + third} {
+		t.Setenv(servicesVariable, text)
+		status, _, errs := command(t, "", "serve", "--dev", "--addr=127.0.0.1:0", "--database=sqlite:"+filepath.Join(t.TempDir(), "roster.db"))
+		if status != 1 || strings.Contains(errs, "0123") || strings.Contains(errs, "short-one") {
+			t.Errorf("%q: %d %s", text, status, errs)
 		}
 	}
 }

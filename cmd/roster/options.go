@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"slices"
 	"strings"
 
@@ -56,7 +57,7 @@ func (o *Options) open(ctx context.Context, t terminal, adjust func(cfg *usersre
 	}
 	var faults []error
 	file, err := readFile(o.Config)
-	faults = append(faults, err)
+	faults = append(faults, err, file.Routes.addServices(os.Getenv(servicesVariable)))
 	p.file = file
 	cfg := file.repo()
 	cfg.BaseURL, cfg.Logger, cfg.Development, cfg.AutoMigrate = o.BaseURL, t.logger, o.Dev, o.Dev
