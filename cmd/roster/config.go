@@ -150,7 +150,7 @@ func (f fileConfig) routes(t terminal) (routes.Config, error) {
 		UsernameCheck: f.Routes.UsernameCheck, RequireReason: f.Routes.RequireReason,
 		Tokens: f.Routes.Tokens, CookieName: f.Routes.CookieName, Origins: f.Routes.Origins, CORSOrigins: f.Routes.CORSOrigins,
 		ClearSiteData: f.Routes.ClearSiteData,
-		Services: f.Routes.Services,
+		Services:      f.Routes.Services,
 	}
 	if len(f.Routes.TrustedProxies) == 0 {
 		return cfg, nil

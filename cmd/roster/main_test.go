@@ -24,6 +24,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/roster-go/roster"
 	"github.com/roster-go/roster/notify"
 	"github.com/roster-go/roster/rostertest"
 	"github.com/roster-go/roster/routes"
