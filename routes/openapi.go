@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"maps"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/roster-go/roster"
@@ -137,6 +138,9 @@ func openAPI(routes []Route, table []endpoint, prefix string, fields []roster.Fi
 			paths[path] = map[string]operation{}
 		}
 		paths[path][strings.ToLower(route.Method)] = o
+	}
+	if !slices.ContainsFunc(routes, func(r Route) bool { return r.Auth == AuthService }) {
+		delete(parts.components["securitySchemes"], "service")
 	}
 	return json.Marshal(map[string]any{
 		"openapi": parts.openAPI, "info": parts.info, "paths": paths, "components": parts.used(paths),
