@@ -156,6 +156,8 @@ func checkProblem(t testing.TB, a reply) {
 	}
 	challenge := ""
 	switch {
+	case a.status == http.StatusUnauthorized && (strings.Contains(a.what, "/token/introspect") || strings.Contains(a.what, "/token/revocations")):
+		challenge = `Basic realm="roster", charset="UTF-8"` // of services
 	case a.status != http.StatusUnauthorized || p.Code == "invalid_credentials":
 	case p.Code == "unauthenticated":
 		challenge = `Bearer realm="roster"`
