@@ -166,9 +166,6 @@ func (s *server) admit(ctx context.Context, r *http.Request, e endpoint) (admiss
 	if err := s.allow(ctx, e); err != nil {
 		return in, err
 	}
-	if e.auth == AuthService {
-		return in, s.admitService(ctx, r)
-	}
 	b := s.browser()
 	in.byCookie = b != nil && !b.choose
 	p := proofOf(r, b)
@@ -177,6 +174,8 @@ func (s *server) admit(ctx context.Context, r *http.Request, e endpoint) (admiss
 		return s.admitAnyone(in, r, e, b, p)
 	case AuthRefresh:
 		return s.admitToken(in, r, e, b, p)
+	case AuthService:
+		return in, s.admitService(ctx, r)
 	case AuthSession:
 	}
 	switch {

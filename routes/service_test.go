@@ -72,7 +72,7 @@ func serviceSite(t *testing.T, repo asked, cfg routes.Config) *echo.Echo {
 }
 
 func call(e *echo.Echo, method, path, body string, set ...func(r *http.Request)) *httptest.ResponseRecorder {
-	r := httptest.NewRequest(method, path, strings.NewReader(body))
+	r := httptest.NewRequestWithContext(context.Background(), method, path, strings.NewReader(body))
 	if body != "" {
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	}

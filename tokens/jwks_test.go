@@ -92,7 +92,8 @@ func TestSESS_77_ParseJWKS(t *testing.T) {
 			with(ec, "y", jwkOf(t, ec)["x"]), with(ec, "x", b64(strings.Repeat("\x00", 33))), with(ec, "x", jwkOf(t, ec)["x"].(string)+"="), with(ed, "x", b64("short")),
 			with(ed, "crv", "X25519"), with(ed, "x", nil), short, with(rs, "e", b64("\x03")), with(rs, "e", b64("\x01\x00\x00")), with(rs, "e", b64("\xff\xff\xff\xff")),
 			with(rs, "e", b64("\x01\x00\x01\x00\x01")), with(rs, "n", ""), with(rs, "n", b64(strings.Repeat("\xff", 1025))),
-			{"kty": "oct", "kid": "shared", "alg": "HS256", "use": "sig", "k": b64(strings.Repeat("k", 32))}, {},
+			{"kty": "oct", "kid": "shared", "alg": "HS256", "use": "sig", "k": b64(strings.Repeat("k", 32))},
+			{},
 		}
 		for _, j := range list {
 			keys, err := tokens.ParseJWKS(document(t, j))

@@ -43,12 +43,12 @@ func Example() {
 		case err != nil:
 			w.WriteHeader(http.StatusUnauthorized)
 		default:
-			fmt.Fprint(w, claims.Permissions)
+			_, _ = fmt.Fprint(w, claims.Permissions)
 		}
 	})
 
 	for _, token := range []string{sign(issuer), "forged"} {
-		r := httptest.NewRequest(http.MethodGet, "/orders", http.NoBody)
+		r := httptest.NewRequestWithContext(ctx, http.MethodGet, "/orders", http.NoBody)
 		r.Header.Set("Authorization", "Bearer "+token)
 		w := httptest.NewRecorder()
 		handler.ServeHTTP(w, r)

@@ -93,16 +93,16 @@ func New(cfg Config) (*Verifier, error) {
 		own := *r
 		own.MaxStaleness = cmp.Or(own.MaxStaleness, 10*time.Second)
 		if err := checkURL(own.URL); err != nil {
-			faults = append(faults, fmt.Errorf("Revocations.URL: %w", err)) //nolint:staticcheck // the name of the field
+			faults = append(faults, fmt.Errorf("Revocations.URL: %w", err))
 		}
 		if strings.Contains(own.URL, "?") {
-			faults = append(faults, errors.New("Revocations.URL must have no query")) //nolint:staticcheck // the name of the field
+			faults = append(faults, errors.New("Revocations.URL must have no query"))
 		}
 		if own.Service == "" || own.Secret == "" {
-			faults = append(faults, errors.New("Revocations.Service and Secret are needed")) //nolint:staticcheck // the name of the field
+			faults = append(faults, errors.New("Revocations.Service and Secret are needed"))
 		}
 		if own.MaxStaleness < 3*time.Second || own.MaxStaleness > time.Minute {
-			faults = append(faults, errors.New("Revocations.MaxStaleness must be 3 s to 60 s")) //nolint:staticcheck // the name of the field
+			faults = append(faults, errors.New("Revocations.MaxStaleness must be 3 s to 60 s"))
 		}
 		v.revocations = newRevoked(own, cfg, asks)
 	}

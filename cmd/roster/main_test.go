@@ -499,7 +499,7 @@ func TestFileSetsRoutes(t *testing.T) {
 		case reflect.Slice:
 			v.Set(reflect.ValueOf([]string{"127.0.0.0/8"}))
 		case reflect.Map:
-			if list, ok := v.Addr().Interface().(*map[string][]roster.Secret); ok {
+			if list, ok := reflect.TypeAssert[*map[string][]roster.Secret](v.Addr()); ok {
 				*list = map[string][]roster.Secret{"orders": {"secret"}}
 				continue
 			}
