@@ -103,8 +103,6 @@ func (o of[U]) CheckCSRF(ctx context.Context, claims roster.Claims, token roster
 // fake is a repo that does what it is told and stores nothing; an operation that it lacks panics.
 type fake struct{ of[*account] }
 
-func (of[U]) ConcealsRegistration() bool { return false }
-
 func (fake) Get(context.Context, roster.ID) (*account, error) { return someone(), nil }
 
 func (fake) Decode(_ context.Context, document json.RawMessage, _ roster.Writer) (*account, error) {
