@@ -71,7 +71,7 @@ func service(t *testing.T, handler http.Handler, run bool) *verifier.Verifier {
 func TestVerifierFollows(t *testing.T) {
 	t.Parallel()
 	shared := cache.NewMemory(cache.MemoryConfig{Now: time.Now})
-	list := nodes(t, rostertest.PostgreSQL, 2, func(_ int, cfg *usersrepo.Config) {
+	list := cluster(t, rostertest.PostgreSQL, 2, func(_ int, cfg *usersrepo.Config) {
 		cfg.Now, cfg.Cache = time.Now, shared
 		cfg.Session.PollInterval, cfg.Session.MaxStaleness = 30*time.Second, time.Minute // so that it is not the poll
 	})

@@ -69,7 +69,7 @@ END
 $$;
 -- +goose StatementEnd
 
-CREATE TRIGGER {keys.changed} AFTER INSERT OR UPDATE OR DELETE ON {keys} FOR EACH STATEMENT EXECUTE FUNCTION {keys}();
+CREATE TRIGGER {keys.changed} AFTER INSERT OR UPDATE OR DELETE ON {keys} FOR EACH ROW EXECUTE FUNCTION {keys}();
 
 -- +goose Down
 
