@@ -84,7 +84,7 @@ func TestOTP_38_FindContacts(t *testing.T) {
 				}
 			}
 			for s, n := range unknown {
-				if known[s] < n/4 {
+				if known[s] < n/16 {
 					t.Errorf("%d unknown have the shape %q, %d known", n, s, known[s])
 				}
 			}
