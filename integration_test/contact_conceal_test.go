@@ -2,6 +2,7 @@ package integration_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -137,11 +138,16 @@ func TestHTTPConcealedChange(t *testing.T) {
 	onSites(t, func(t *testing.T, s *site) {
 		s.guest(t, "taken")
 		var answers []string
+		var messages []int
 		for name, address := range map[string]string{"anna": "taken@example.com", "berta": "free@example.com"} {
 			g := s.guest(t, name)
 			a := s.do(t, "PUT /api/me/email", fields{"email": address, "password": passphrase}, g.token()).succeeds(t, 202)
 			answers = append(answers, a.alike())
+			var taken struct{ Messages []json.RawMessage }
+			s.do(t, "GET /api/me/export", nil, g.token()).succeeds(t, 200).into(t, &taken)
+			messages = append(messages, len(taken.Messages))
 		}
 		same(t, answers[0], answers[1])
+		same(t, messages[0], messages[1]) // nor does what people are given of their own mails tell
 	}, conceal)
 }

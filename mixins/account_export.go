@@ -96,7 +96,7 @@ func (c *Core[U]) export(ctx context.Context, u U, extra map[string]any, w io.Wr
 		return nil
 	})
 	d.list("audit", func(item func(any)) error { return c.exportAuditOf(ctx, id, item) })
-	d.list("messages", func(item func(any)) error { return c.exportMessagesOf(ctx, id, item) })
+	d.list("messages", func(item func(any)) error { return c.exportMessagesOf(ctx, u.Base(), item) })
 	if extra == nil {
 		extra = map[string]any{}
 	}
@@ -150,15 +150,19 @@ func (c *Core[U]) exportedContacts(ctx context.Context, b *roster.User) ([]expor
 }
 
 // exportMessagesOf calls item for each message to a user that the outbox still has: what it was about, not what it said.
-func (c *Core[U]) exportMessagesOf(ctx context.Context, id roster.ID, item func(any)) error {
-	q := store.OutboxQuery{UserID: &id, Limit: maxLimit}
+// Where registrations are concealed it leaves out those to contacts that the user does not have: whether one went to a
+// contact that they have asked for would tell whether somebody else has it.
+func (c *Core[U]) exportMessagesOf(ctx context.Context, b *roster.User, item func(any)) error {
+	q := store.OutboxQuery{UserID: &b.ID, Limit: maxLimit}
 	for {
 		page, err := c.Store.ListMessages(ctx, q)
 		if err != nil {
 			return err
 		}
 		for _, x := range page[:min(q.Limit, len(page))] {
-			item(exportedMessage{x.Kind, x.Channel, string(x.State), x.CreatedAt, x.SentAt})
+			if !c.Settings.Account.ConcealRegistration || isOwn(b, x.To) {
+				item(exportedMessage{x.Kind, x.Channel, string(x.State), x.CreatedAt, x.SentAt})
+			}
 		}
 		if len(page) <= q.Limit {
 			return nil
@@ -166,4 +170,9 @@ func (c *Core[U]) exportMessagesOf(ctx context.Context, id roster.ID, item func(
 		last := page[q.Limit-1]
 		q.After = &store.Mark{At: last.CreatedAt, ID: last.ID}
 	}
+}
+
+// isOwn reports whether a message went to a contact that the user has now.
+func isOwn(b *roster.User, to string) bool {
+	return to != "" && (to == text(b.Email) || to == text(b.Phone))
 }

@@ -86,7 +86,11 @@ func NewCore[U roster.Model](ctx context.Context, self Self[U], on *callbacks.Se
 		return nil, err
 	}
 	c.view = newView(c.Settings.Session, c.Store, c.Now)
-	c.view.keysChanged = c.reloadKeys
+	c.view.keysChanged = func(ctx context.Context) error {
+		ctx, cancel := c.Store.Outside(ctx)
+		defer cancel()
+		return c.reloadKeys(ctx)
+	}
 	return c, c.view.catchUp(ctx) // before any token is accepted
 }
 

@@ -376,7 +376,10 @@ func (c *Core[U]) turnKeys(ctx context.Context, change func(ctx context.Context,
 			return err
 		}
 		c.Store.AfterCommit(ctx, func(ctx context.Context) { c.adoptKeys(ctx, keys) })
-		c.Store.OnRollback(ctx, func(context.Context) { c.ring.readAt.Store(0) })
+		c.Store.OnRollback(ctx, func(context.Context) {
+			c.ring.readAt.Store(0)
+			c.view.distrust()
+		})
 		return nil
 	})
 }

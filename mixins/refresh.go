@@ -48,6 +48,9 @@ func (c *Core[U]) rotate(ctx context.Context, token tokens.Refresh) (pair roster
 		IdleAt: now.Add(s.RefreshIdle), ShortIdleAt: now.Add(s.ShortIdle), IP: present(clip(actor.IP)),
 		UserAgent: present(clip(actor.UserAgent)), Verified: c.Settings.Account.RequireConfirmed,
 	}
+	if err := c.confirmKeys(ctx); err != nil { // before the token is spent
+		return pair, false, err
+	}
 	rotate := c.Store.Transact
 	if c.Plain && c.Store.Dialect() == store.PostgreSQL {
 		rotate = c.Store.Autocommit // one statement, and no TokenClaims of the program's that could fail after it
@@ -62,7 +65,7 @@ func (c *Core[U]) rotate(ctx context.Context, token tokens.Refresh) (pair roster
 			return err
 		}
 		c.Plan.settle(u)
-		pair, err = c.pair(ctx, u, x, next)
+		pair, err = c.sign(ctx, u, x, next)
 		ok = err == nil
 		return err
 	})

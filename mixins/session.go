@@ -264,6 +264,14 @@ func (c *Core[U]) roomFor(ctx context.Context, id roster.ID) error {
 
 // pair signs an access token for a session and puts both tokens together.
 func (c *Core[U]) pair(ctx context.Context, u U, x store.Session, refresh roster.Secret) (roster.TokenPair, error) {
+	if err := c.confirmKeys(ctx); err != nil {
+		return roster.TokenPair{}, err
+	}
+	return c.sign(ctx, u, x, refresh)
+}
+
+// sign is pair by the keys as they are known.
+func (c *Core[U]) sign(ctx context.Context, u U, x store.Session, refresh roster.Secret) (roster.TokenPair, error) {
 	b, now := u.Base(), c.now()
 	extra, err := c.Self.TokenClaims(ctx, u)
 	if err != nil {
@@ -273,9 +281,6 @@ func (c *Core[U]) pair(ctx context.Context, u U, x store.Session, refresh roster
 		Subject: b.ID, SessionID: x.ID, IssuedAt: now, NotBefore: now, AuthTime: x.AuthTime, AMR: strings.Fields(x.AMR),
 		ExpiresAt: earliest(x.ExpiresAt, now.Add(c.Settings.Session.AccessTTL)),
 		Epoch:     b.Epoch, GlobalEpoch: x.GlobalEpoch, Permissions: b.Permissions, Superuser: b.Superuser, Extra: extra,
-	}
-	if err := c.confirmKeys(ctx); err != nil {
-		return roster.TokenPair{}, err
 	}
 	access, err := c.issuer.Sign(claims)
 	if err != nil {
@@ -335,10 +340,13 @@ func (m Session[U]) VerifyToken(ctx context.Context, access roster.Secret) (rost
 	if err != nil {
 		return roster.Claims{}, err
 	}
-	now := c.now()
+	now, keys := c.now(), c.issuer.Keys()
 	claims, err := c.verify(ctx, access, c.issuer.Verify)
 	if unknown := c.view.ready(ctx); unknown != nil {
 		return roster.Claims{}, unknown // it is not said whether the token was good
+	}
+	if err == nil && c.issuer.Keys() != keys { // its key may have been revoked
+		claims, err = c.issuer.Verify(access.Reveal(), now)
 	}
 	if err == nil {
 		err = c.view.known.Judge(claims, now)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -35,6 +36,11 @@ type view struct {
 	// keysChanged is called when the signing keys have.
 	keysChanged func(ctx context.Context) error
 	keysEpoch   int64
+	// anew says that the next reading begins from the start: after one that failed it may be another server that answers.
+	anew bool
+
+	trust      sync.Mutex // guards the writing of heard
+	distrusted int64      // a reading that began before this ticket was given is not trusted
 }
 
 // A request waits so long for a reading at most, and asks for none so shortly after one that failed.
@@ -42,6 +48,10 @@ const (
 	maxAsk   = time.Second
 	askPause = 200 * time.Millisecond
 )
+
+// maxWriting is how long a transaction may take from what it revokes to its commit. Whatever it revoked longer before may
+// be missed by others.
+const maxWriting = time.Hour
 
 func newView(s SessionConfig, db *store.Store, now func() time.Time) *view {
 	return &view{
@@ -59,11 +69,14 @@ func (v *view) catchUp(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	if v.served >= ticket {
+	if v.served >= ticket && v.heard.Load() != nil { // which distrust may have taken away since
 		return nil
 	}
-	upTo, began := v.asked.Load(), v.now()
-	r, err := v.read(ctx, v.known.Position(), v.known.Life())
+	upTo, began, position := v.asked.Load(), v.now(), v.known.Position()
+	if v.anew {
+		position = 0
+	}
+	r, err := v.read(ctx, position, v.known.Life()+maxWriting)
 	if err == nil {
 		v.known.Learn(newsOf(r), began)
 	}
@@ -72,12 +85,17 @@ func (v *view) catchUp(ctx context.Context) error {
 			v.keysEpoch = r.KeysEpoch
 		}
 	}
+	v.anew = err != nil
 	if err != nil {
 		v.failed.Store(&began)
 		return err
 	}
 	v.served = upTo
-	v.heard.Store(&began)
+	v.trust.Lock()
+	defer v.trust.Unlock()
+	if upTo >= v.distrusted {
+		v.heard.Store(&began)
+	}
 	return nil
 }
 
@@ -104,13 +122,9 @@ func (v *view) ready(ctx context.Context) error {
 	case since(v.now, &v.failed) < askPause, usable && len(v.reading) > 0:
 		return v.usable(nil)
 	}
-	inner, cancel := context.WithTimeout(ctx, maxAsk)
+	inner, cancel := context.WithTimeout(context.WithoutCancel(ctx), maxAsk) // others wait for it too
 	defer cancel()
-	err := v.catchUp(inner)
-	if err != nil && ctx.Err() != nil {
-		return ctx.Err()
-	}
-	return v.usable(err)
+	return v.usable(v.catchUp(inner))
 }
 
 // usable refuses to judge by what was read too long ago.
@@ -133,8 +147,13 @@ func since(now func() time.Time, at *atomic.Pointer[time.Time]) time.Duration {
 
 const never = time.Duration(1<<63 - 1)
 
-// distrust makes the next request read, whatever comes of it.
-func (v *view) distrust() { v.heard.Store(nil) }
+// distrust makes the next request read, whatever comes of it, and of readings that are under way.
+func (v *view) distrust() {
+	v.trust.Lock()
+	defer v.trust.Unlock()
+	v.distrusted = v.asked.Add(1)
+	v.heard.Store(nil)
+}
 
 // revocationFeed is the channel on which nodes tell each other that there is something to read. What there is they do not
 // tell: whoever can write to the cache could end sessions.

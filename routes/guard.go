@@ -184,7 +184,7 @@ func (s *server) admit(ctx context.Context, r *http.Request, e endpoint) (admiss
 	case p.err != nil:
 		return in, p.err
 	}
-	if p.cookie && (isUnsafe(r) || opens(r)) {
+	if p.cookie && (isUnsafe(r) || opens(r) || e.fresh) { // what wants a fresh session is nothing for a link of others
 		if err := s.checkCSRF(ctx, b, r, nil); err != nil {
 			return in, err
 		}

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/roster-go/roster"
@@ -35,22 +36,29 @@ type UserEpoch struct {
 // ReadRevocations returns what came since a position, 0 for all, and is not older than the life of an access token. It
 // sees what is committed, whatever transaction ctx carries.
 //
-// On SQLite a position is the number of a row. On PostgreSQL it is a transaction id: all below it had been decided and were seen. So one that commits late is
-// not missed, whatever others committed meanwhile.
+// On SQLite a position is the number of a row. On PostgreSQL it is a transaction id: all below it had been decided and were
+// seen. So one that commits late is not missed, whatever others committed meanwhile.
 func (s *Store) ReadRevocations(ctx context.Context, position int64, life time.Duration) (Revocations, error) {
-	if u := s.unit(ctx); u != nil {
-		outer, cancel := u.outside(ctx), context.CancelFunc(func() {})
-		if deadline, ok := ctx.Deadline(); ok {
-			outer, cancel = context.WithDeadline(outer, deadline)
-		}
-		defer cancel()
-		ctx = outer
-	}
+	ctx, cancel := s.Outside(ctx)
+	defer cancel()
 	r, err := s.readRevocations(ctx, position, life)
 	if err == nil && r.Position < position { // another database, or one restored from a copy
 		r, err = s.readRevocations(ctx, 0, life)
 	}
 	return r, err
+}
+
+// Outside returns ctx without the transaction that it carries, for what is to see what is committed and nothing else.
+func (s *Store) Outside(ctx context.Context) (context.Context, context.CancelFunc) {
+	u := s.unit(ctx)
+	if u == nil {
+		return ctx, func() {}
+	}
+	outer := u.outside(ctx)
+	if deadline, ok := ctx.Deadline(); ok {
+		return context.WithDeadline(outer, deadline)
+	}
+	return outer, func() {}
 }
 
 // The age of a row is told by the clock that wrote it: no others are compared.
@@ -62,7 +70,7 @@ var readRevocations = map[Dialect]string{
 			ON r.xid >= $1 AND r.created_at > now() - cast($2 AS double precision) * interval '1 second'
 		WHERE g.id = 1`,
 	SQLite: `
-		SELECT g.epoch, g.keys_epoch, max(coalesce(r.seq, 0), $1),
+		SELECT g.epoch, g.keys_epoch, coalesce((SELECT seq FROM sqlite_sequence WHERE name = '$table'), 0),
 			r.session_id, r.user_id, r.epoch, coalesce(r.seq - 1, 0)
 		FROM {state} g LEFT JOIN {revocations} r
 			ON r.seq > $1 AND r.created_at > cast((unixepoch('subsec') - $2) * 1000000 AS integer)
@@ -72,7 +80,8 @@ var readRevocations = map[Dialect]string{
 func (s *Store) readRevocations(ctx context.Context, position int64, life time.Duration) (Revocations, error) {
 	var r Revocations
 	// Planned anew each time: how much is above a position is known by its value.
-	err := s.rowsOf(ctx, adhoc, readRevocations[s.dialect], []any{position, life.Seconds()}, func(scan scanFunc) error {
+	template := strings.Replace(readRevocations[s.dialect], "$table", s.names.table["revocations"], 1)
+	err := s.rowsOf(ctx, adhoc, template, []any{position, life.Seconds()}, func(scan scanFunc) error {
 		var session, user *roster.ID
 		var epoch *int64
 		var upTo, at int64

@@ -127,6 +127,9 @@ func (s *Store) InsertSession(ctx context.Context, x *Session, a Admission) (evi
 	if evicted, err = s.ids(ctx, evictSessions, args[:3]...); err != nil {
 		return nil, false, err
 	}
+	if len(evicted) > 0 {
+		s.revokes(ctx)
+	}
 	device, known, err := s.keepDevice(ctx, args, a.Device)
 	if err != nil {
 		return nil, false, err

@@ -6,7 +6,7 @@
 CREATE TABLE {revocations} (
 	seq        bigint GENERATED ALWAYS AS IDENTITY,
 	xid        bigint NOT NULL DEFAULT cast(cast(pg_current_xact_id() AS text) AS bigint),
-	created_at timestamptz NOT NULL DEFAULT now(),
+	created_at timestamptz NOT NULL DEFAULT clock_timestamp(), -- not when its transaction began
 	session_id uuid,
 	user_id    uuid,
 	epoch      bigint,
@@ -53,8 +53,9 @@ END
 $$;
 -- +goose StatementEnd
 
-CREATE TRIGGER {users.shut} AFTER UPDATE OF banned_at, archived_at, deleted_at ON {users} FOR EACH ROW
-	WHEN (OLD.banned_at IS NULL AND NEW.banned_at IS NOT NULL OR OLD.archived_at IS NULL AND NEW.archived_at IS NOT NULL
+CREATE TRIGGER {users.shut} AFTER UPDATE OF banned_at, banned_until, archived_at, deleted_at ON {users} FOR EACH ROW
+	WHEN (NEW.banned_at IS NOT NULL AND (OLD.banned_at, OLD.banned_until) IS DISTINCT FROM (NEW.banned_at, NEW.banned_until)
+		OR OLD.archived_at IS NULL AND NEW.archived_at IS NOT NULL
 		OR OLD.deleted_at IS NULL AND NEW.deleted_at IS NOT NULL) EXECUTE FUNCTION {users}();
 
 CREATE TRIGGER {users.epoch} AFTER UPDATE OF epoch ON {users} FOR EACH ROW

@@ -33,8 +33,9 @@ END;
 
 -- Roster ends the sessions of whom it shuts out. Others may only write the column.
 -- +goose StatementBegin
-CREATE TRIGGER {users.shut} AFTER UPDATE OF banned_at, archived_at, deleted_at ON {users} FOR EACH ROW
-	WHEN OLD.banned_at IS NULL AND NEW.banned_at IS NOT NULL OR OLD.archived_at IS NULL AND NEW.archived_at IS NOT NULL
+CREATE TRIGGER {users.shut} AFTER UPDATE OF banned_at, banned_until, archived_at, deleted_at ON {users} FOR EACH ROW
+	WHEN NEW.banned_at IS NOT NULL AND (OLD.banned_at IS NOT NEW.banned_at OR OLD.banned_until IS NOT NEW.banned_until)
+		OR OLD.archived_at IS NULL AND NEW.archived_at IS NOT NULL
 		OR OLD.deleted_at IS NULL AND NEW.deleted_at IS NOT NULL
 BEGIN
 	INSERT INTO {revocations} (session_id) SELECT id FROM {sessions} WHERE user_id = NEW.id AND ended_at IS NULL;
