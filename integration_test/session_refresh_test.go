@@ -66,7 +66,7 @@ func (c *chain) after(t testing.TB, rotations int, live bool) {
 	}
 }
 
-// SESS-27 to SESS-35, case 7: every row of the table of situations, and what lies between them.
+// SESS-27 to SESS-35, SEC-39, SEC-40, SEC-42, case 7: every row of the table of situations, and what lies between them.
 func TestRefreshSituations(t *testing.T) {
 	inEach(t, func(t *testing.T, w *world) {
 		u := w.add(t, person("anna", "anna@example.com", ""), roster.WithEmailVerified())

@@ -8,7 +8,7 @@ import (
 	"github.com/roster-go/roster/store"
 )
 
-// SEC-116: what is past its time goes, and nothing else.
+// SEC-116, SESS-56: what is past its time goes, and nothing else.
 func (s *suite) testClean(t *testing.T) {
 	keep := store.Keep{Sessions: time.Hour, Links: 2 * time.Hour, Messages: 3 * time.Hour, DeadMessages: 4 * time.Hour, Audit: 5 * time.Hour, Changes: 6 * time.Hour}
 	clean := func(t *testing.T) int64 {
