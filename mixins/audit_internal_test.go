@@ -12,7 +12,7 @@ import (
 // nobody's account, or the program alone calls them.
 var unrecorded = []string{
 	"Authenticate", "CancelContactChange", "CheckNewPassword", "CheckTimeoutAndIncr", "CheckUsername", "ConfirmEmail", "ConfirmEmailChange",
-	"CheckCSRF", "Decode", "ExportExtra", "Patch", "Fields", "GetIDForPasswordReset", "HashPassword", "IsBruteforce", "JWKS", "Login", "NewID", "RecordLoginFailure",
+	"CheckCSRF", "Decode", "ExportExtra", "Patch", "Fields", "GetIDForPasswordReset", "HashPassword", "IsBruteforce", "JWKS", "ListRevocations", "Login", "NewID", "RecordLoginFailure",
 	"RecordLoginSuccess", "Refresh", "Register", "RequestPasswordReset", "ResendEmailConfirmation", "ResetPassword", "Revoke",
 	"SetFirstPassword", "Site", "Stats", "TokenClaims", "VerifyToken",
 }
