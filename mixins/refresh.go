@@ -132,8 +132,8 @@ func (c *Core[U]) refreshState(ctx context.Context, id roster.ID) (x store.Sessi
 	if u, err = c.load(ctx, x.UserID); err != nil {
 		return x, u, 0, err
 	}
-	standing, err := c.Store.GetStanding(ctx, id)
-	return x, u, standing.GlobalEpoch, err
+	epoch, err = c.Store.GetGlobalEpoch(ctx)
+	return x, u, epoch, err
 }
 
 // inGrace reports whether the previous token may still have its successor: two tabs that refresh at once, and a client

@@ -32,10 +32,6 @@ func benchmarkReads(b *testing.B, kind rostertest.Kind) {
 			b.Fatal(err)
 		}
 	}
-	pair, err := repo.IssueTokens(b.Context(), one.ID, roster.IssueOptions{})
-	if err != nil {
-		b.Fatal(err)
-	}
 	plan, err := mixins.NewPlan[*roster.User]()
 	if err != nil {
 		b.Fatal(err)
@@ -64,10 +60,6 @@ func benchmarkReads(b *testing.B, kind rostertest.Kind) {
 		}},
 		{"GetUser by e-mail", func() error {
 			return s.GetUser(b.Context(), store.ByEmail, *one.Email, dest())
-		}},
-		{"GetStanding", func() error {
-			_, err := s.GetStanding(b.Context(), pair.SessionID)
-			return err
 		}},
 		{"SearchUsers", func() error {
 			keys, _, err := s.SearchUsers(b.Context(), page, dest)

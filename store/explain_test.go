@@ -304,6 +304,7 @@ func (c *crowded) requests(t *testing.T, ids []roster.ID) {
 	run("HoldUsername", func(ctx context.Context, i int) error { return c.HoldUsername(ctx, hash(i), &ids[i], c.now) })
 	run("ReleaseUsername", func(ctx context.Context, i int) error { return c.ReleaseUsername(ctx, holds(i)) })
 	run("OtherSuperuser", func(ctx context.Context, i int) error { return ignore(c.OtherSuperuser(ctx, ids[i], c.now)) })
+	run("GetGlobalEpoch", func(ctx context.Context, _ int) error { return ignore(c.GetGlobalEpoch(ctx)) })
 	inTx("LockState", func(ctx context.Context, _ int) error { return c.LockState(ctx) })
 	run("ListSuperusers", func(ctx context.Context, _ int) error { return ignore(c.ListSuperusers(ctx, c.now)) })
 	run("GetBlackout", func(ctx context.Context, _ int) error { return ignore(c.GetBlackout(ctx)) })
@@ -367,7 +368,6 @@ func (c *crowded) requests(t *testing.T, ids []roster.ID) {
 		_, _, err := c.GetRights(ctx, ids[i], sessions[i].ID, c.now)
 		return err
 	})
-	run("GetStanding", func(ctx context.Context, i int) error { return ignore(c.GetStanding(ctx, sessions[i].ID)) })
 	run("RotateSession", func(ctx context.Context, i int) error {
 		return ignore(c.RotateSession(ctx, store.Rotation{
 			SessionID: sessions[i].ID, Current: hash(i), Next: hash(100 + i), Now: c.now, IdleAt: c.now.Add(time.Hour), ShortIdleAt: c.now.Add(time.Hour),

@@ -296,30 +296,6 @@ func (s *Store) EndSessions(ctx context.Context, user, except roster.ID, now tim
 	return ended, err
 }
 
-// Standing is what decides whether an access token still counts.
-type Standing struct {
-	UserID      roster.ID
-	EndedAt     *time.Time
-	Epoch       int64 // the user's
-	GlobalEpoch int64
-	BannedAt    *time.Time
-	BannedUntil *time.Time
-	ArchivedAt  *time.Time
-	DeletedAt   *time.Time
-}
-
-// GetStanding returns the standing of a session and its user.
-func (s *Store) GetStanding(ctx context.Context, session roster.ID) (Standing, error) {
-	var x Standing
-	err := s.row(ctx, `
-		SELECT s.user_id, s.ended_at, u.epoch, g.epoch, u.banned_at, u.banned_until, u.archived_at, u.deleted_at
-		FROM {sessions} s JOIN {users} u ON u.id = s.user_id JOIN {state} g ON g.id = 1
-		WHERE s.id = $1`, []any{session},
-		&x.UserID, &x.EndedAt, &x.Epoch, &x.GlobalEpoch, &x.BannedAt, &x.BannedUntil, &x.ArchivedAt, &x.DeletedAt)
-	utc(x.EndedAt, x.BannedAt, x.BannedUntil, x.ArchivedAt, x.DeletedAt)
-	return x, err
-}
-
 // ids runs a statement that gives one id a row.
 func (s *Store) ids(ctx context.Context, template string, args ...any) ([]roster.ID, error) {
 	var list []roster.ID

@@ -13,6 +13,12 @@ func (s *Store) LockState(ctx context.Context) error {
 	return s.row(ctx, "SELECT epoch FROM {state} WHERE id = 1 {lock}", nil, &epoch)
 }
 
+// GetGlobalEpoch returns the epoch of all users, which grows with each blackout.
+func (s *Store) GetGlobalEpoch(ctx context.Context) (epoch int64, err error) {
+	err = s.row(ctx, "SELECT epoch FROM {state} WHERE id = 1", nil, &epoch)
+	return epoch, err
+}
+
 // OtherSuperuser reports whether there is a superuser other than id who is not banned, archived or deleted.
 func (s *Store) OtherSuperuser(ctx context.Context, id roster.ID, now time.Time) (bool, error) {
 	var exists bool

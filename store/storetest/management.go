@@ -86,9 +86,7 @@ func (s *suite) testManagement(t *testing.T) {
 		got, err := s.GetBlackout(t.Context())
 		noError(t, err)
 		same(t, "blackout", got, want)
-		standing, err := s.GetStanding(t.Context(), x.ID)
-		noError(t, err)
-		same(t, "epoch", standing.GlobalEpoch, x.GlobalEpoch+1)
+		same(t, "epoch", s.epoch(t), x.GlobalEpoch+1)
 		enter := func(a store.Admission, at time.Time, closed bool) {
 			t.Helper()
 			y := s.newSession(s.user(t).ID)

@@ -139,29 +139,12 @@ func (s *suite) testSession(t *testing.T) {
 		inUTC(t, *s.getSession(t, third.ID).EndedAt)
 		same(t, "other", s.sessionIDs(t, other.UserID), []roster.ID{other.ID})
 	})
-	t.Run("it tells the standing of a session and its user", func(t *testing.T) {
-		a := s.full()
-		noError(t, s.insert(t.Context(), a))
-		x := s.session(t, a.ID)
-		want := store.Standing{
-			UserID: a.ID, Epoch: a.Epoch, BannedAt: a.BannedAt, BannedUntil: a.BannedUntil, ArchivedAt: a.ArchivedAt, DeletedAt: a.DeletedAt,
-		}
-		got, err := s.GetStanding(t.Context(), x.ID)
-		noError(t, err)
-		same(t, "live", got, want)
-		for _, at := range []*time.Time{got.BannedAt, got.BannedUntil, got.ArchivedAt, got.DeletedAt} {
-			inUTC(t, *at)
-		}
-		_, err = s.EndSession(t.Context(), x.ID, s.now, roster.RevokedByState)
-		noError(t, err)
+	t.Run("a new one has the epoch of all users", func(t *testing.T) {
 		s.raiseEpoch(t)
-		want.EndedAt, want.GlobalEpoch = &s.now, s.epoch(t)
-		got, err = s.GetStanding(t.Context(), x.ID)
+		epoch, err := s.GetGlobalEpoch(t.Context())
 		noError(t, err)
-		same(t, "ended", got, want)
-		same(t, "new session's epoch", s.session(t, a.ID).GlobalEpoch, want.GlobalEpoch)
-		_, err = s.GetStanding(t.Context(), newID())
-		fails(t, err, roster.ErrNotFound)
+		same(t, "epoch", epoch, s.epoch(t))
+		same(t, "epoch of a new session", s.session(t, s.user(t).ID).GlobalEpoch, epoch)
 	})
 }
 
