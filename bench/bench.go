@@ -36,7 +36,7 @@ func (b *bench) open(ctx context.Context) error {
 	if err = b.buildRoster(); err != nil {
 		return err
 	}
-	b.postgres, err = startPostgres(ctx, b.dir)
+	b.postgres, err = startPostgres(ctx)
 	return err
 }
 

@@ -38,7 +38,7 @@ func (s *stage) deep(ctx context.Context) (cursor string, err error) {
 
 // forget takes away everybody who was registered, so that later rows see the users that were seeded.
 func (b *bench) forget(ctx context.Context, database string) error {
-	db, err := store.Open(b.postgres.address(database))
+	db, err := store.Open(b.postgres.Address(database))
 	if err != nil {
 		return err
 	}

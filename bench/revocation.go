@@ -28,7 +28,7 @@ func (b *bench) revocations(ctx context.Context, s *stage) ([]finding, error) {
 	ended := make(chan error, len(nodes))
 	var ids []roster.ID
 	for i := range nodes {
-		db, err := store.Open(b.postgres.address(s.database))
+		db, err := store.Open(b.postgres.Address(s.database))
 		if err != nil {
 			return nil, err
 		}
@@ -106,7 +106,7 @@ func kick(ctx context.Context, nodes []*usersrepo.UsersRepo[*account], id roster
 
 // revocationMemory is what a repo holds more, in MiB, when it starts with many live revocations.
 func (b *bench) revocationMemory(ctx context.Context, s *stage) (float64, error) {
-	db, err := store.Open(b.postgres.address(s.database))
+	db, err := store.Open(b.postgres.Address(s.database))
 	if err != nil {
 		return 0, err
 	}

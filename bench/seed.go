@@ -29,7 +29,7 @@ func (b *bench) fill(ctx context.Context, users int) (database string, err error
 	if _, err := b.postgres.admin.ExecContext(ctx, "CREATE DATABASE "+database); err != nil {
 		return "", err
 	}
-	db, err := store.Open(b.postgres.address(database))
+	db, err := store.Open(b.postgres.Address(database))
 	if err != nil {
 		return "", err
 	}
@@ -38,7 +38,7 @@ func (b *bench) fill(ctx context.Context, users int) (database string, err error
 	if _, err := db.ExecContext(ctx, "CREATE EXTENSION pg_trgm"); err != nil {
 		return "", fmt.Errorf("searching for parts of words needs pg_trgm: %w", err)
 	}
-	if text, err := command("", b.roster(database, "migrate", "up")...).CombinedOutput(); err != nil {
+	if text, err := command(b.roster(database, "migrate", "up")...).CombinedOutput(); err != nil {
 		return "", fmt.Errorf("migrate: %w\n%s", err, text)
 	}
 	if err := insertUsers(ctx, db, users); err != nil {

@@ -16,7 +16,7 @@ func (b *bench) serve(ctx context.Context) error {
 		return err
 	}
 	fmt.Printf("database %s\nroster   http://%s/api (process %d)\nfloor    http://%s/api (process %d)\nembed    http://%s/api, /profile/cpu, /profile/allocs (process %d)\ntoken    %s\n",
-		b.postgres.address(s.database), s.roster.addr, s.roster.pid(), s.floor.addr, s.floor.pid(), embed.addr, embed.pid(), s.tokens[0].Access)
+		b.postgres.Address(s.database), s.roster.addr, s.roster.pid(), s.floor.addr, s.floor.pid(), embed.addr, embed.pid(), s.tokens[0].Access)
 	<-ctx.Done()
 	return nil
 }

@@ -9,6 +9,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"time"
+
+	"github.com/roster-go/roster/internal/servers"
 )
 
 // server is a program under measurement, in a process of its own.
@@ -48,7 +50,7 @@ func (b *bench) buildRoster() error {
 	if err := os.WriteFile(filepath.Join(b.dir, "roster.json"), text, 0o600); err != nil {
 		return err
 	}
-	text, err = command("", "go", "build", "-o", filepath.Join(b.dir, "roster"), "github.com/roster-go/roster/cmd/roster").CombinedOutput()
+	text, err = command("go", "build", "-o", filepath.Join(b.dir, "roster"), "github.com/roster-go/roster/cmd/roster").CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("build cmd/roster: %w\n%s", err, text)
 	}
@@ -57,14 +59,14 @@ func (b *bench) buildRoster() error {
 
 func (b *bench) roster(database string, args ...string) []string {
 	return append([]string{
-		filepath.Join(b.dir, "roster"), "--database=" + b.postgres.address(database), "--redis=redis://" + b.redis.address,
+		filepath.Join(b.dir, "roster"), "--database=" + b.postgres.Address(database), "--redis=redis://" + b.redis.address,
 		"--base-url=" + baseURL, "--secrets=" + secret, "--smtp=" + b.mails.url(), "--config=" + filepath.Join(b.dir, "roster.json"),
 	}, args...)
 }
 
 // startRoster starts the command on a database.
 func (b *bench) startRoster(ctx context.Context, database string) (*server, error) {
-	addr := fmt.Sprintf("127.0.0.1:%d", freePort())
+	addr := fmt.Sprintf("127.0.0.1:%d", servers.FreePort())
 	return b.start(ctx, "roster", addr, "/readyz", b.roster(database, "serve", "--addr="+addr)...)
 }
 
@@ -74,9 +76,9 @@ func (b *bench) startOwn(ctx context.Context, name, database string, args ...str
 	if err != nil {
 		return nil, err
 	}
-	addr := fmt.Sprintf("127.0.0.1:%d", freePort())
+	addr := fmt.Sprintf("127.0.0.1:%d", servers.FreePort())
 	return b.start(ctx, name, addr, "/ready", append([]string{
-		self, name, "-addr=" + addr, "-database=" + b.postgres.address(database),
+		self, name, "-addr=" + addr, "-database=" + b.postgres.Address(database),
 	}, args...)...)
 }
 
@@ -87,7 +89,7 @@ func (b *bench) start(ctx context.Context, name, addr, ready string, args ...str
 		return nil, err
 	}
 	defer func() { _ = log.Close() }()
-	s := &server{cmd: command("", args...), addr: addr}
+	s := &server{cmd: command(args...), addr: addr}
 	s.cmd.Stdout, s.cmd.Stderr = log, log
 	begin := time.Now()
 	if err := s.cmd.Start(); err != nil {
@@ -126,3 +128,7 @@ func (s *server) stop() {
 }
 
 func (s *server) pid() int { return s.cmd.Process.Pid }
+
+func command(args ...string) *exec.Cmd {
+	return exec.Command(args[0], args[1:]...) //nolint:gosec,noctx // all arguments are ours; its owner ends it
+}

@@ -79,7 +79,7 @@ func credentials(user int, password string) string {
 
 // makeFloorSessions gives each worker a session by the floor's own tokens.
 func (b *bench) makeFloorSessions(ctx context.Context, database string) ([]string, error) {
-	db, err := store.Open(b.postgres.address(database))
+	db, err := store.Open(b.postgres.Address(database))
 	if err != nil {
 		return nil, err
 	}

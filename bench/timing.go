@@ -57,7 +57,7 @@ func (b *bench) timing(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	db, err := store.Open(b.postgres.address(database))
+	db, err := store.Open(b.postgres.Address(database))
 	if err != nil {
 		return err
 	}

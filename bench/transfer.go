@@ -24,7 +24,7 @@ func (b *bench) imports(ctx context.Context, _ *stage) ([]finding, error) {
 	if _, err := b.postgres.admin.ExecContext(ctx, "CREATE DATABASE "+database); err != nil {
 		return nil, err
 	}
-	db, err := store.Open(b.postgres.address(database))
+	db, err := store.Open(b.postgres.Address(database))
 	if err != nil {
 		return nil, err
 	}
@@ -32,7 +32,7 @@ func (b *bench) imports(ctx context.Context, _ *stage) ([]finding, error) {
 	if _, err := db.ExecContext(ctx, "CREATE EXTENSION pg_trgm"); err != nil {
 		return nil, err
 	}
-	if text, err := command("", b.roster(database, "migrate", "up")...).CombinedOutput(); err != nil {
+	if text, err := command(b.roster(database, "migrate", "up")...).CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("migrate: %w\n%s", err, text)
 	}
 	repo, err := openRepo(db, "", passwords.Argon2id{}, false)
