@@ -78,10 +78,22 @@ func (a Actor) Source() string {
 
 type actorKey struct{}
 
-// WithActor returns a context in which the operations judge a as the caller.
-func WithActor(ctx context.Context, a Actor) context.Context {
-	return context.WithValue(ctx, actorKey{}, a)
+// acting is a context with an actor: each request makes two of them, and context.WithValue would allocate twice.
+type acting struct {
+	context.Context
+	actor Actor
 }
+
+// Value implements context.Context.
+func (c *acting) Value(key any) any {
+	if _, ok := key.(actorKey); ok {
+		return &c.actor
+	}
+	return c.Context.Value(key)
+}
+
+// WithActor returns a context in which the operations judge a as the caller.
+func WithActor(ctx context.Context, a Actor) context.Context { return &acting{ctx, a} }
 
 // AsSystem returns a context in which the caller is the program itself, also behind RequireUser. The address, user
 // agent, language and request id of the present actor are kept.
@@ -94,8 +106,8 @@ func AsSystem(ctx context.Context) context.Context {
 
 // ActorFrom returns who acts in ctx: the system when nobody was named.
 func ActorFrom(ctx context.Context) Actor {
-	if a, ok := ctx.Value(actorKey{}).(Actor); ok {
-		return a
+	if a, ok := ctx.Value(actorKey{}).(*Actor); ok {
+		return *a
 	}
 	return Actor{Kind: ActorSystem}
 }

@@ -97,14 +97,23 @@ func NewCore[U roster.Model](ctx context.Context, self Self[U], on *callbacks.Se
 // now is the time of an operation: UTC and whole microseconds, which is what the databases keep.
 func (c *Core[U]) now() time.Time { return c.Now().UTC().Truncate(time.Microsecond) }
 
-// frame is a running operation; those that called it are outside of it.
+// frame is the context of a running operation; those that called it are outside of it.
 type frame struct {
+	context.Context
 	name  string
 	outer *frame
 	depth int
 }
 
 type frameKey struct{}
+
+// Value implements context.Context.
+func (f *frame) Value(key any) any {
+	if _, ok := key.(frameKey); ok {
+		return f
+	}
+	return f.Context.Value(key)
+}
 
 // maxDepth bounds how deep operations and hooks may call each other.
 const maxDepth = 8
@@ -115,14 +124,14 @@ func (c *Core[U]) enter(ctx context.Context, name string) (context.Context, erro
 		return ctx, roster.ErrNotInitialized
 	}
 	outer, _ := ctx.Value(frameKey{}).(*frame)
-	f := &frame{name: name, outer: outer, depth: 1}
+	f := &frame{Context: ctx, name: name, outer: outer, depth: 1}
 	if outer != nil {
 		f.depth = outer.depth + 1
 	}
 	if f.depth > maxDepth {
 		return ctx, roster.ErrInternal.WithCause(fmt.Errorf("operations call each other too deep: %s", f.chain()))
 	}
-	return context.WithValue(ctx, frameKey{}, f), nil
+	return f, nil
 }
 
 func (f *frame) chain() string {

@@ -26,7 +26,7 @@ func (v *Verifier) Verify(token string, now time.Time) (roster.Claims, error) {
 		claims, _, err := v.verify(token, now)
 		return claims, err
 	}
-	hash, keys := sha256.Sum256([]byte(token)), v.keys.Load()
+	hash, keys := hashOf(token), v.keys.Load()
 	if claims, ok := v.verified.get(hash, keys, now); ok {
 		if err := v.judge(claims, now); err != nil {
 			v.verified.drop(hash)
@@ -43,6 +43,12 @@ func (v *Verifier) Verify(token string, now time.Time) (roster.Claims, error) {
 
 // maxRemembered is the longest token that is remembered, in bytes.
 const maxRemembered = 2048
+
+// hashOf is the SHA-256 of a token that may be remembered. It copies it to the stack and not to the heap.
+func hashOf(token string) [sha256.Size]byte {
+	var text [maxRemembered]byte
+	return sha256.Sum256(text[:copy(text[:], token)])
+}
 
 // verify returns the end of the key as well.
 func (v *Verifier) verify(token string, now time.Time) (claims roster.Claims, ends time.Time, err error) {
