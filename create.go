@@ -103,6 +103,7 @@ type RegisterOptions struct {
 	Remember        *bool
 	Captcha         string
 	DeviceToken     *Secret
+	Client          string
 	Faults          FieldErrors
 }
 
@@ -132,6 +133,7 @@ type LoginOptions struct {
 	Remember    *bool
 	Captcha     string
 	DeviceToken *Secret
+	Client      string
 }
 
 // LoginOptionsOf applies options to the zero LoginOptions.
@@ -171,6 +173,14 @@ func WithDevice(token Secret) EntryOption {
 	return entryOption{
 		func(o *RegisterOptions) { o.DeviceToken = &token },
 		func(o *LoginOptions) { o.DeviceToken = &token },
+	}
+}
+
+// WithClient is what the client program calls itself, for profiles (Config.Session.Profiles).
+func WithClient(name string) EntryOption {
+	return entryOption{
+		func(o *RegisterOptions) { o.Client = name },
+		func(o *LoginOptions) { o.Client = name },
 	}
 }
 

@@ -27,6 +27,8 @@ type Credentials struct {
 	Captcha string // for hooks, unread
 	// Remember false keeps the session short: it ends 12 hours after its last use. nil means true.
 	Remember *bool
+	// Client is what the client program calls itself, for profiles (Config.Session.Profiles); "" is none.
+	Client string
 }
 
 // PasswordCredentials are those of the usual form: a login of any kind and a password.
@@ -55,6 +57,11 @@ type IssueOptions struct {
 	Captcha  string
 	// DeviceToken is what an earlier log-in from the device has returned; nil is none.
 	DeviceToken *Secret
+	// Client is what the client program calls itself; profiles are for some of them. "" is none.
+	Client string
+	// Profile names a profile that the session is to have beside those that it has anyway, one of Config.Session.Profiles; "" is
+	// none.
+	Profile string
 }
 
 // TokenPair is a session's access token and refresh token. Its JSON is the one place that shows them.
@@ -167,4 +174,6 @@ type Session struct {
 	AMR        []string
 	IP         string
 	UserAgent  string
+	// Profiles are those of the log-in, which has made the session live shorter than others; see Config.Session.Profiles.
+	Profiles []string
 }

@@ -92,7 +92,7 @@ func (m Account[U]) Register(ctx context.Context, user U, password roster.Secret
 	if c.Settings.Account.ConcealRegistration {
 		return none, nil, c.registerConcealed(ctx, user, password, o, giveBack)
 	}
-	issue := roster.IssueOptions{Via: roster.ViaSignup, Remember: o.Remember, Captcha: o.Captcha, DeviceToken: o.DeviceToken}
+	issue := roster.IssueOptions{Via: roster.ViaSignup, Remember: o.Remember, Captcha: o.Captcha, DeviceToken: o.DeviceToken, Client: o.Client}
 	if !o.WithoutPassword {
 		issue.AMR = []string{"pwd"}
 	}
@@ -140,6 +140,9 @@ type enterKey struct{}
 // program's can refuse the session, change the row before it, or wait for the account alone to be committed.
 func (c *Core[U]) entersAtOnce() bool {
 	if !c.Plain {
+		return false
+	}
+	if c.Settings.Session.ChooseProfile != nil { // it can refuse the session
 		return false
 	}
 	create, login, message := c.hooks.Create.Begin(), c.hooks.Login.Begin(), c.hooks.Message.Begin()
@@ -234,7 +237,7 @@ func (m Account[U]) Login(ctx context.Context, credentials roster.Credentials) (
 	via, amr := a.entry()
 	pair, err := c.Self.IssueTokens(withIssued(ctx, &issued), id, roster.IssueOptions{
 		Via: via, AMR: amr, Remember: credentials.Remember, Captcha: credentials.Captcha,
-		DeviceToken: credentials.DeviceToken,
+		DeviceToken: credentials.DeviceToken, Client: credentials.Client,
 	})
 	if err != nil {
 		return roster.Login[U]{}, c.refused(ctx, ip, login, id, err)

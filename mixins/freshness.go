@@ -19,11 +19,11 @@ func (m Session[U]) CheckFresh(ctx context.Context) error {
 	if actor.Trusted() {
 		return nil
 	}
-	proven, err := c.provenAt(ctx, actor)
+	until, err := c.freshUntil(ctx, actor)
 	if err != nil {
 		return err
 	}
-	if c.now().Sub(proven) <= c.Settings.Session.FreshFor {
+	if !c.now().After(until) {
 		return nil
 	}
 	if actor.Kind == roster.ActorAdmin {
@@ -32,11 +32,11 @@ func (m Session[U]) CheckFresh(ctx context.Context) error {
 	return roster.ErrReauthentication
 }
 
-// provenAt is when the actor has last proven a secret in their session, as the database has it: they may have done so since
-// their access token was issued, and the session may have ended.
-func (c *Core[U]) provenAt(ctx context.Context, actor roster.Actor) (time.Time, error) {
+// freshUntil is how long it counts that the actor has proven a secret in their session, as the database has it: they may have
+// done so since their access token was issued, and the session may have ended.
+func (c *Core[U]) freshUntil(ctx context.Context, actor roster.Actor) (time.Time, error) {
 	if actor.SID == (roster.ID{}) {
-		return actor.AuthTime, nil
+		return actor.AuthTime.Add(c.Settings.Session.FreshFor), nil
 	}
 	x, err := c.Store.GetSession(ctx, actor.SID)
 	switch {
@@ -47,5 +47,5 @@ func (c *Core[U]) provenAt(ctx context.Context, actor roster.Actor) (time.Time, 
 	case x.UserID != actor.ID || x.EndedAt != nil:
 		return time.Time{}, roster.ErrSessionRevoked
 	}
-	return x.AuthTime, nil
+	return x.AuthTime.Add(shorter(c.Settings.Session.FreshFor, x.FreshFor)), nil
 }

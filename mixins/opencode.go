@@ -177,6 +177,7 @@ func (m OneTime[U]) CheckCode(
 func (c *Core[U]) logInAt(ctx context.Context, ref roster.ContactRef, code roster.Secret, o roster.LoginOptions) (*roster.Login[U], error) {
 	credentials := roster.Credentials{
 		Handle: ref.Handle, Login: ref.Login, Channel: ref.Channel, Code: &code, Remember: o.Remember, Captcha: o.Captcha, DeviceToken: o.DeviceToken,
+		Client: o.Client,
 	}
 	login, err := c.Self.Login(ctx, credentials)
 	if errors.Is(err, roster.ErrInvalidCredentials) {

@@ -174,7 +174,7 @@ func isColumn(t reflect.Type) bool {
 var reservedNames = map[string]struct{}{
 	"email_verified": {}, "phone_verified": {}, "banned": {}, "archived": {}, "deleted": {}, "has_password": {},
 	"permission": {}, "provider": {}, "password": {}, "password_confirm": {}, "password_hash": {}, "captcha": {}, "remember": {},
-	"device_token": {}, "transport": {}, "send": {}, "reason": {}, "epoch": {}, "session_count": {},
+	"device_token": {}, "transport": {}, "client_name": {}, "send": {}, "reason": {}, "epoch": {}, "session_count": {},
 }
 
 func (f *field) allow(word string) bool {

@@ -55,8 +55,8 @@ type SessionOps[U roster.Model] interface {
 	// Roster or a standard uses fails the log-in.
 	TokenClaims(ctx context.Context, user U) (map[string]any, error)
 
-	// CheckFresh returns nil when the session of ctx began within Session.FreshFor, 15 minutes by default, and
-	// roster.ErrReauthentication when its user has to log in again. The program itself needs no session.
+	// CheckFresh returns nil when the session of ctx began within Session.FreshFor, 15 minutes by default, or within that of its
+	// profiles, and roster.ErrReauthentication when its user has to log in again. The program itself needs no session.
 	CheckFresh(ctx context.Context) error
 
 	// Site returns where browsers reach the repo, as the configuration says it.
@@ -216,12 +216,12 @@ func (c *Core[U]) begin(ctx context.Context, u U, options roster.IssueOptions, d
 	x = store.Session{
 		ID: roster.NewID(), UserID: id, CreatedAt: now, LastUsedAt: now, Remember: remember, AuthTime: now,
 		AMR: strings.Join(options.AMR, " "), IP: present(clip(actor.IP)), UserAgent: present(clip(actor.UserAgent)), Generation: 1,
-		ExpiresAt: now.Add(s.RefreshAbsolute),
 	}
-	x.IdleAt = earliest(x.ExpiresAt, now.Add(s.RefreshIdle))
-	if !remember {
-		x.IdleAt = earliest(x.ExpiresAt, now.Add(s.ShortIdle))
+	profiles, err := c.profilesOf(ctx, u, options)
+	if err != nil {
+		return x, "", false, err
 	}
+	s.limit(&x, profiles)
 	refresh, x.SecretHash, err = c.refresh.New(x.ID, x.Generation)
 	if err != nil {
 		return x, "", false, err
@@ -229,7 +229,11 @@ func (c *Core[U]) begin(ctx context.Context, u U, options roster.IssueOptions, d
 	if err := c.roomFor(ctx, id); err != nil {
 		return x, "", false, err
 	}
-	entered := deed{action: "login.ok", subject: &id, session: &x.ID, changes: map[string]any{"via": options.Via, "amr": options.AMR}}
+	how := map[string]any{"via": options.Via, "amr": options.AMR}
+	if len(profiles) > 0 {
+		how["profiles"] = profiles
+	}
+	entered := deed{action: "login.ok", subject: &id, session: &x.ID, changes: how}
 	admission := store.Admission{Most: s.MaxPerUser, Superuser: u.Base().Superuser, Device: device, Entry: c.entry(ctx, entered)}
 	if c.Plain {
 		admission.Touch = &store.Touch{CloseAfter: c.forgets(ctx)}
@@ -279,7 +283,7 @@ func (c *Core[U]) sign(ctx context.Context, u U, x store.Session, refresh roster
 	}
 	claims := roster.Claims{
 		Subject: b.ID, SessionID: x.ID, IssuedAt: now, NotBefore: now, AuthTime: x.AuthTime, AMR: strings.Fields(x.AMR),
-		ExpiresAt: earliest(x.ExpiresAt, now.Add(c.Settings.Session.AccessTTL)),
+		ExpiresAt: earliest(x.ExpiresAt, now.Add(shorter(c.Settings.Session.AccessTTL, x.AccessTTL))),
 		Epoch:     b.Epoch, GlobalEpoch: x.GlobalEpoch, Permissions: b.Permissions, Superuser: b.Superuser, Extra: extra,
 	}
 	access, err := c.issuer.Sign(claims)

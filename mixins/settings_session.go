@@ -1,8 +1,10 @@
 package mixins
 
 import (
+	"context"
 	"time"
 
+	"github.com/roster-go/roster"
 	"github.com/roster-go/roster/tokens"
 )
 
@@ -49,4 +51,29 @@ type SessionConfig struct {
 	// KeyLife is the age at which Run rotates the key that signs access tokens, 1 h to 10 years; 0 means 90 days, a negative
 	// value never.
 	KeyLife time.Duration
+	// Profiles are shorter lives for the sessions of some log-ins, by names of a letter and then letters, digits, . _ and -, 32 at
+	// most. A log-in has all whose Superusers or Clients it is of, the one that ChooseProfile answers, and that of
+	// roster.IssueOptions.Profile; of each life it has the shortest. It keeps them: what is changed here, and what the user becomes,
+	// is for later log-ins.
+	Profiles map[string]SessionProfile
+	// ChooseProfile chooses a profile for a log-in; "" is none. The user is as the log-in finds them, and ctx names the
+	// address and the user agent (roster.ActorFrom). It is asked in the log-in's transaction: what takes long there holds the user's
+	// row. An error fails the log-in, and so does a name that Profiles lacks (roster.ErrInternal). nil: none.
+	ChooseProfile func(ctx context.Context, user roster.Model, options roster.IssueOptions) (string, error)
+}
+
+// SessionProfile is how long sessions live that are to live shorter than others. 0 means as long as others; none may be more.
+type SessionProfile struct {
+	// Superusers has all log-ins of superusers take it.
+	Superusers bool
+	// Clients has log-ins take it that name one of these clients (roster.Credentials.Client, client_name over HTTP). Clients name
+	// themselves: who names none, or another, has the lives of all. So it is for what a client wants, and no bound on it.
+	Clients []string
+	// AccessTTL is as in SessionConfig, 1 min at least.
+	AccessTTL time.Duration
+	// RefreshIdle and RefreshAbsolute are, too; the former also ends sessions that are not to be remembered. It is more than
+	// AccessTTL: who refreshes as late as they may would be too late.
+	RefreshIdle, RefreshAbsolute time.Duration
+	// FreshFor is as in SessionConfig, 1 s at least.
+	FreshFor time.Duration
 }

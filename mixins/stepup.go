@@ -91,5 +91,5 @@ func (c *Core[U]) freshen(ctx context.Context, id roster.ID) (until time.Time, e
 	if err == nil && !live {
 		err = roster.ErrSessionRevoked
 	}
-	return now.Add(c.Settings.Session.FreshFor), err
+	return now.Add(shorter(c.Settings.Session.FreshFor, x.FreshFor)), err
 }

@@ -62,6 +62,9 @@ func (a account[U]) register(ctx context.Context, r *request) (answer, error) {
 	if device := r.deviceToken(); device != nil {
 		options = append(options, roster.WithDevice(*device))
 	}
+	if client := r.body.text("client_name"); client != nil {
+		options = append(options, roster.WithClient(*client))
+	}
 	user, err := a.repo.Decode(ctx, r.body.rest(), roster.WriterSignup)
 	if err := r.body.faults.Collect(err); err != nil {
 		return answer{}, err
@@ -107,6 +110,9 @@ func (a account[U]) login(ctx context.Context, r *request) (answer, error) {
 	}
 	if captcha := r.body.text("captcha"); captcha != nil {
 		credentials.Captcha = *captcha
+	}
+	if client := r.body.text("client_name"); client != nil {
+		credentials.Client = *client
 	}
 	if err := r.body.finish(); err != nil {
 		return answer{}, err

@@ -88,6 +88,9 @@ func (x codes[U]) check(ctx context.Context, r *request) (answer, error) {
 		if device := r.deviceToken(); device != nil {
 			options = append(options, roster.WithDevice(*device))
 		}
+		if client := r.body.text("client_name"); client != nil {
+			options = append(options, roster.WithClient(*client))
+		}
 	}
 	if err := r.body.finish(); err != nil {
 		return answer{}, err

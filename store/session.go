@@ -27,6 +27,11 @@ type Session struct {
 	UserAgent   *string
 	GlobalEpoch int64
 
+	// Profiles are the names of those of the log-in, separated by spaces; nil: it had none.
+	Profiles *string
+	// AccessTTL, IdleTTL and FreshFor are its own lives, in whole microseconds; 0: those of all.
+	AccessTTL, IdleTTL, FreshFor time.Duration
+
 	Generation   int64
 	SecretHash   []byte
 	PreviousHash []byte
@@ -35,12 +40,14 @@ type Session struct {
 }
 
 const sessionColumns = `id, user_id, created_at, last_used_at, remember, idle_at, expires_at, ended_at, ended_reason,
-		auth_time, amr, ip, user_agent, global_epoch, generation, secret_hash, previous_hash, rotated_at, successor`
+		auth_time, amr, ip, user_agent, global_epoch, profiles, access_ttl, idle_ttl, fresh_for,
+		generation, secret_hash, previous_hash, rotated_at, successor`
 
 func (x *Session) dest() []any {
 	return []any{
 		&x.ID, &x.UserID, &x.CreatedAt, &x.LastUsedAt, &x.Remember, &x.IdleAt, &x.ExpiresAt, &x.EndedAt, &x.EndedReason,
-		&x.AuthTime, &x.AMR, &x.IP, &x.UserAgent, &x.GlobalEpoch, &x.Generation, &x.SecretHash, &x.PreviousHash, &x.RotatedAt, &x.Successor,
+		&x.AuthTime, &x.AMR, &x.IP, &x.UserAgent, &x.GlobalEpoch, &x.Profiles, (*micros)(&x.AccessTTL), (*micros)(&x.IdleTTL), (*micros)(&x.FreshFor),
+		&x.Generation, &x.SecretHash, &x.PreviousHash, &x.RotatedAt, &x.Successor,
 	}
 }
 
@@ -87,14 +94,15 @@ func (s *Store) InsertSession(ctx context.Context, x *Session, a Admission) (evi
 		x.ID, x.Remember, x.IdleAt, x.ExpiresAt, x.AuthTime, x.AMR, x.IP, x.UserAgent, x.Generation, x.SecretHash,
 		a.Device.Given, a.Device.Fresh, a.Device.ExpiresAt, a.Device.Most - 1,
 	}
+	own := []any{x.Profiles, micros(x.AccessTTL), micros(x.IdleTTL), micros(x.FreshFor)}
 	if s.dialect == PostgreSQL {
 		var ids *string
-		all := append(slices.Clip(args), a.Superuser)
+		all := append(append(slices.Clip(args), a.Superuser), own...)
 		template := "WITH evicted AS (" + evictSessions + "), slid AS (" + slideDevice + "), dropped AS (" + dropOldDevices + `
 			AND NOT EXISTS (SELECT 1 FROM slid) AND cast($15 AS bytea) IS NOT NULL), fresh AS (` + insertDevice + `
 			WHERE NOT EXISTS (SELECT 1 FROM slid) AND cast($15 AS bytea) IS NOT NULL
 			RETURNING hash), device AS (SELECT hash FROM slid UNION ALL SELECT hash FROM fresh), added AS (` +
-			sessionInsert("(SELECT hash FROM device)", "$18") + ")"
+			sessionInsert("(SELECT hash FROM device)", "$18", "$19, $20, $21, $22") + ")"
 		if a.Entry != nil {
 			template += ", told AS (" + insertAudit(len(all)) + ")"
 			all = append(all, a.Entry.values()...)
@@ -134,7 +142,7 @@ func (s *Store) InsertSession(ctx context.Context, x *Session, a Admission) (evi
 	if err != nil {
 		return nil, false, err
 	}
-	err = s.row(ctx, sessionInsert("$14", "$15"), append(args[:13:13], device, a.Superuser), &x.GlobalEpoch)
+	err = s.row(ctx, sessionInsert("$14", "$15", "$16, $17, $18, $19"), append(append(args[:13:13], device, a.Superuser), own...), &x.GlobalEpoch)
 	if err != nil || a.Entry == nil {
 		return evicted, known, err
 	}
@@ -169,15 +177,16 @@ const evictSessions = `
 	)
 	RETURNING id`
 
-// sessionInsert numbers its values after those of evictSessions; device is the hash of its device.
-func sessionInsert(device, superuser string) string {
-	return strings.NewReplacer("$device", device, "$superuser", superuser).Replace(insertSession)
+// sessionInsert numbers its values after those of evictSessions; device is the hash of its device, own
+// are its profiles and lives.
+func sessionInsert(device, superuser, own string) string {
+	return strings.NewReplacer("$device", device, "$superuser", superuser, "$own", own).Replace(insertSession)
 }
 
 const insertSession = `
 	INSERT INTO {sessions} (id, user_id, created_at, last_used_at, remember, idle_at, expires_at, auth_time, amr, ip,
-		user_agent, generation, secret_hash, device, global_epoch)
-	SELECT $4, $2, $1, $1, $5, $6, $7, $8, $9, $10, $11, $12, $13, $device, epoch FROM {state}
+		user_agent, generation, secret_hash, device, profiles, access_ttl, idle_ttl, fresh_for, global_epoch)
+	SELECT $4, $2, $1, $1, $5, $6, $7, $8, $9, $10, $11, $12, $13, $device, $own, epoch FROM {state}
 	WHERE id = 1 AND (cast($superuser AS boolean) OR NOT blackout_closed OR blackout_until <= $1)
 	RETURNING global_epoch`
 
@@ -221,7 +230,8 @@ type Rotation struct {
 	Next      []byte // hash of its successor
 	Successor []byte // the successor, sealed under the secret of the token that is used
 	Now       time.Time
-	// IdleAt and ShortIdleAt are the new end if it is not used again, of sessions that remember and of others.
+	// IdleAt and ShortIdleAt are the new end if it is not used again, of sessions that remember and of others. What has a life
+	// of its own ends after that if it is sooner.
 	IdleAt, ShortIdleAt time.Time
 	IP, UserAgent       *string
 	// Verified demands that some contact of the user is proven.
@@ -252,7 +262,8 @@ func (s *Store) RotateSession(ctx context.Context, r Rotation, dest []any) (Sess
 const rotateSession = `
 	UPDATE {sessions} SET generation = generation + 1, previous_hash = secret_hash, secret_hash = $3, successor = $4,
 		rotated_at = $5, last_used_at = $5, ip = $8, user_agent = $9,
-		idle_at = {least}(expires_at, CASE WHEN remember THEN cast($6 AS timestamptz) ELSE cast($7 AS timestamptz) END)
+		idle_at = {least}(expires_at, CASE WHEN remember THEN cast($6 AS timestamptz) ELSE cast($7 AS timestamptz) END,
+			coalesce(cast($5 AS timestamptz) + idle_ttl * {microsecond}, expires_at))
 	WHERE id = $1 AND secret_hash = $2 AND ended_at IS NULL AND idle_at > $5 AND expires_at > $5
 		AND global_epoch = (SELECT epoch FROM {state} WHERE id = 1)
 		AND EXISTS (

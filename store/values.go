@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"time"
 
 	"github.com/roster-go/roster"
 )
@@ -72,3 +73,19 @@ func (q quiet) Error() string { return q.text }
 
 // Unwrap returns the cause.
 func (q quiet) Unwrap() error { return q.cause }
+
+// micros is a duration as a column has it, in microseconds; 0 is NULL.
+type micros time.Duration
+
+// Scan implements sql.Scanner.
+func (m *micros) Scan(value any) error {
+	var n sql.NullInt64
+	err := n.Scan(value)
+	*m = micros(time.Duration(n.Int64) * time.Microsecond)
+	return err
+}
+
+// Value implements driver.Valuer.
+func (m micros) Value() (driver.Value, error) {
+	return sql.NullInt64{Int64: time.Duration(m).Microseconds(), Valid: m != 0}.Value()
+}

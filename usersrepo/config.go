@@ -177,6 +177,7 @@ func (c Config) check() error {
 	if x.KeyLife > 0 {
 		between("Session.KeyLife", x.KeyLife, time.Hour, 10*365*24*time.Hour)
 	}
+	errs = append(errs, profileFaults(x)...)
 	between("Session.Keep", x.Keep, time.Hour, 100*365*24*time.Hour)
 	between("Confirm.EmailTTL", s.Confirm.EmailTTL, time.Minute, 30*24*time.Hour)
 	between("Confirm.ChangeTTL", s.Confirm.ChangeTTL, time.Minute, 24*time.Hour)

@@ -210,6 +210,36 @@ func TestConfig(t *testing.T) {
 			"Session.AccessTTL", "Session.RefreshIdle", "Session.ShortIdle", "Session.Leeway", "Session.Grace", "Session.Keep",
 			"Session.FreshFor", "Confirm.EmailTTL", "Password.FirstTTL", "Callbacks.OnTimeout", "Notify.Poll",
 		}},
+		// SESS-84
+		"is fine with profiles of sessions": {func(c *usersrepo.Config) {
+			c.Session.Profiles = map[string]mixins.SessionProfile{
+				"a":          {AccessTTL: 10 * time.Minute, RefreshIdle: 11 * time.Minute, RefreshAbsolute: 11 * time.Minute, FreshFor: 15 * time.Minute},
+				"B.2_c-d":    {FreshFor: time.Second},
+				"superusers": {Superusers: true, Clients: []string{"a", "a"}, RefreshAbsolute: time.Minute},
+			}
+		}, nil},
+		"refuses profiles of sessions that are longer or shorter than can be, all in one report": {func(c *usersrepo.Config) {
+			c.Session.AccessTTL = 5 * time.Minute
+			c.Session.Profiles = map[string]mixins.SessionProfile{
+				"longer":    {AccessTTL: 6 * time.Minute, RefreshIdle: 15 * 24 * time.Hour, RefreshAbsolute: 91 * 24 * time.Hour, FreshFor: time.Hour},
+				"short":     {AccessTTL: time.Second, RefreshIdle: time.Second, RefreshAbsolute: time.Second, FreshFor: time.Millisecond},
+				"negative":  {AccessTTL: -1, RefreshIdle: -1, RefreshAbsolute: -1, FreshFor: -1},
+				"none":      {Superusers: true},
+				"late":      {RefreshIdle: 5 * time.Minute},
+				"later":     {RefreshIdle: 2 * time.Hour, RefreshAbsolute: time.Hour},
+				"nobody":    {Clients: []string{""}, FreshFor: time.Minute},
+				"two names": {FreshFor: time.Minute}, "": {FreshFor: time.Minute}, strings.Repeat("n", 33): {FreshFor: time.Minute},
+			}
+		}, []string{
+			`Session.Profiles: "longer": AccessTTL is 6m0s: a profile has no longer lives than Session.AccessTTL, 5m0s`,
+			`"longer": RefreshIdle is 360h0m0s: a profile has no longer lives than Session.RefreshIdle, 336h0m0s`,
+			`"longer": RefreshAbsolute is`, `"longer": FreshFor is 1h0m0s`,
+			`"short": AccessTTL is 1s: want 1m0s to 5m0s`, `"short": RefreshIdle is 1s`, `"short": RefreshAbsolute is 1s`, `"short": FreshFor is 1ms: want 1s`,
+			`"negative": AccessTTL is -1ns: want`, `"negative": RefreshIdle is -1ns`, `"negative": RefreshAbsolute is -1ns`, `"negative": FreshFor is -1ns`,
+			`"none": it has no life that is shorter`, `"late": RefreshIdle is 5m0s: want more than AccessTTL, 5m0s`,
+			`"later": RefreshIdle is 2h0m0s: want at most its RefreshAbsolute, 1h0m0s`, `"nobody": Clients`,
+			`"two names": want a name`, `"": want a name`, `nnn": want a name`,
+		}},
 		"refuses limits that let nobody pass": {func(c *usersrepo.Config) {
 			p := &c.Protection
 			p.Source.Max, p.Identifier.Max, p.Pair.Max, p.Registration.Max, p.Mails.Window = -1, -1, -1, -1, -1

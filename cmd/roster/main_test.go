@@ -25,6 +25,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/roster-go/roster"
+	"github.com/roster-go/roster/mixins"
 	"github.com/roster-go/roster/notify"
 	"github.com/roster-go/roster/rostertest"
 	"github.com/roster-go/roster/routes"
@@ -49,14 +50,14 @@ func TestMigrate(t *testing.T) {
 	}
 	expect(1, "run \"roster migrate up\"", "migrate", "validate")
 	expect(0, "pending", "migrate", "status")
-	expect(0, "applied 7", "migrate", "up")
+	expect(0, "applied 8", "migrate", "up")
 	expect(0, "", "migrate", "up")
 	expect(0, "valid", "migrate", "validate")
 	expect(0, "applied 20", "migrate", "status")
 	expect(0, "CREATE TABLE", "migrate", "sql")
-	expect(0, "took back 7", "migrate", "down", "1")
-	expect(0, "applied 7", "migrate", "up")
-	expect(0, "took back 7", "migrate", "down", "1", "--drop-users")
+	expect(0, "took back 8", "migrate", "down", "1")
+	expect(0, "applied 8", "migrate", "up")
+	expect(0, "took back 8", "migrate", "down", "1", "--drop-users")
 	expect(2, "unknown flag", "migrate", "up", "--nonsense")
 }
 
@@ -133,6 +134,15 @@ func TestSettingsOfTheDocs(t *testing.T) {
 	}
 	if repo := file.repo(); repo.Audit.Keep != 9600*time.Hour || repo.Notify.Links.ResetPassword != "/account/reset" {
 		t.Errorf("settings of the repo: %+v", repo)
+	}
+	// SESS-80
+	profiles := file.repo().Session.Profiles
+	want := mixins.SessionProfile{
+		Superusers: true, AccessTTL: 2 * time.Minute, RefreshIdle: time.Hour, RefreshAbsolute: 8 * time.Hour, FreshFor: 5 * time.Minute,
+	}
+	if kiosk := profiles["kiosk"]; len(profiles) != 2 || !reflect.DeepEqual(profiles["superusers"], want) ||
+		!slices.Equal(kiosk.Clients, []string{"kiosk"}) || kiosk.RefreshIdle != 20*time.Minute {
+		t.Errorf("profiles of sessions: %+v", profiles)
 	}
 	address, _ := serve(t, "--dev", "--config="+config, "--database=sqlite:"+filepath.Join(t.TempDir(), "roster.db"))
 	if got := rostertest.Call(t, http.MethodGet, "http://"+address+"/healthz", "", ""); got.Status != http.StatusOK {

@@ -54,6 +54,13 @@ func (s *suite) sessionIDs(t *testing.T, user roster.ID) []roster.ID {
 	return ids
 }
 
+// profiled gives a session lives of its own.
+func profiled(idle time.Duration) func(*store.Session) {
+	return func(x *store.Session) {
+		x.Profiles, x.AccessTTL, x.IdleTTL, x.FreshFor = new("desk kiosk"), 90*time.Second, idle, 1500*time.Millisecond
+	}
+}
+
 func ended(at time.Time, reason roster.RevokeReason) func(*store.Session) {
 	return func(x *store.Session) { x.EndedAt, x.EndedReason, x.Successor = &at, &reason, nil }
 }
@@ -64,6 +71,8 @@ func (s *suite) testSession(t *testing.T) {
 		same(t, "session", s.getSession(t, want.ID), want)
 		short := s.session(t, want.UserID, func(x *store.Session) { x.Remember, x.IP, x.UserAgent = false, nil, nil })
 		same(t, "short", s.getSession(t, short.ID), short)
+		own := s.session(t, want.UserID, profiled(time.Minute))
+		same(t, "with profiles", s.getSession(t, own.ID), own)
 		_, err := s.GetSession(t.Context(), newID())
 		fails(t, err, roster.ErrNotFound)
 		for _, at := range []*time.Time{&want.CreatedAt, &short.AuthTime} {
@@ -185,6 +194,25 @@ func (s *suite) testRotation(t *testing.T) {
 			same(t, "returned", got, want)
 			same(t, "stored", s.getSession(t, x.ID), want)
 		}
+	})
+	t.Run("it keeps to the life that a session has of its own", func(t *testing.T) {
+		for _, remember := range []bool{true, false} {
+			for idle, want := range map[time.Duration]time.Duration{time.Second: time.Minute + time.Second, 24 * time.Hour: 90 * time.Minute} {
+				if remember && idle > time.Second {
+					want = 2 * time.Hour
+				}
+				x := s.session(t, s.user(t).ID, profiled(idle), func(x *store.Session) { x.Remember = remember })
+				got, err := s.RotateSession(t.Context(), s.rotation(x, newHash()), (&account{}).dest())
+				noError(t, err)
+				same(t, "idle end", got.IdleAt, s.now.Add(want))
+				same(t, "lives", []any{*got.Profiles, got.AccessTTL, got.IdleTTL, got.FreshFor}, []any{"desk kiosk", x.AccessTTL, idle, x.FreshFor})
+				same(t, "stored", s.getSession(t, x.ID).IdleAt, got.IdleAt)
+			}
+		}
+		x := s.session(t, s.user(t).ID, profiled(24*time.Hour), func(x *store.Session) { x.ExpiresAt = s.now.Add(70 * time.Minute) })
+		got, err := s.RotateSession(t.Context(), s.rotation(x, newHash()), (&account{}).dest())
+		noError(t, err)
+		same(t, "idle end", got.IdleAt, x.ExpiresAt)
 	})
 	t.Run("it does not move the idle end past the absolute one", func(t *testing.T) {
 		x := s.session(t, s.user(t).ID, func(x *store.Session) { x.ExpiresAt = s.now.Add(70 * time.Minute) })
