@@ -252,15 +252,15 @@ func (c *Core[U]) renew(ctx context.Context, u U) (roster.TokenPair, error) {
 		return none, err
 	}
 	s, now, actor := c.Settings.Session, c.now(), roster.ActorFrom(ctx)
-	x, err = c.Store.RotateSession(ctx, store.Rotation{
+	rotated, err := c.Store.RotateSession(ctx, store.Rotation{
 		SessionID: own, Current: x.SecretHash, Next: hash, Now: now, IdleAt: now.Add(s.RefreshIdle),
 		ShortIdleAt: now.Add(s.ShortIdle), IP: present(clip(actor.IP)), UserAgent: present(clip(actor.UserAgent)),
-	}, c.Plan.dest(c.Plan.New())) // u is locked: it is the same
+	}, nil) // u is locked: it is the same
 	if errors.Is(err, roster.ErrNotFound) {
 		return none, roster.ErrSessionRevoked
 	}
 	if err != nil {
 		return none, err
 	}
-	return c.pair(ctx, u, x, refresh)
+	return c.pair(ctx, u, rotated.Session, refresh)
 }

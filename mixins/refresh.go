@@ -51,13 +51,16 @@ func (c *Core[U]) rotate(ctx context.Context, token tokens.Refresh) (pair roster
 	if err := c.confirmKeys(ctx); err != nil { // before the token is spent
 		return pair, false, err
 	}
-	rotate := c.Store.Transact
-	if c.Plain && c.Store.Dialect() == store.PostgreSQL {
-		rotate = c.Store.Autocommit // one statement, and no TokenClaims of the program's that could fail after it
+	rotate, u := c.Store.Transact, c.Plan.New()
+	var dest []any
+	switch {
+	case !c.Plain: // TokenClaims of the program's may want all of the user, and fail
+		dest = c.Plan.dest(u)
+	case c.Store.Dialect() == store.PostgreSQL:
+		rotate = c.Store.Autocommit // one statement
 	}
 	err = rotate(ctx, func(ctx context.Context) error {
-		u := c.Plan.New()
-		x, err := c.Store.RotateSession(ctx, rotation, c.Plan.dest(u))
+		x, err := c.Store.RotateSession(ctx, rotation, dest)
 		if errors.Is(err, roster.ErrNotFound) {
 			return nil
 		}
@@ -65,7 +68,9 @@ func (c *Core[U]) rotate(ctx context.Context, token tokens.Refresh) (pair roster
 			return err
 		}
 		c.Plan.settle(u)
-		pair, err = c.sign(ctx, u, x, next)
+		b := u.Base()
+		b.ID, b.Permissions, b.Superuser, b.Epoch = x.UserID, x.Permissions, x.Superuser, x.Epoch
+		pair, err = c.sign(ctx, u, x.Session, next)
 		ok = err == nil
 		return err
 	})

@@ -20,7 +20,7 @@ var nameForm = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,62}$`)
 
 // names fills the templates of statements: {users} and {sessions} are tables with their schema, {users.email_key}
 // the name of an index or constraint ({schema} belongs before it where an index is dropped), {columns} the columns of a
-// user, {lock} what locks the rows of a SELECT.
+// user, {u.columns} those of one whose table has the alias u, {lock} what locks the rows of a SELECT.
 type names struct {
 	words *strings.Replacer
 	table map[string]string   // plain names, for messages and for catalogs
@@ -63,9 +63,9 @@ func newNames(dialect Dialect, cfg Config, columns []Column) (names, error) {
 	for _, name := range ours {
 		n.table[name] = cfg.Prefix + name
 	}
-	words := []string{"{columns}", strings.Join(list, ", "), "{schema}", ""}
+	words := []string{"{schema}", "", "{columns}", strings.Join(list, ", "), "{u.columns}", "u." + strings.Join(list, ", u.")}
 	if cfg.Schema != "" {
-		words[3] = quote(cfg.Schema) + "."
+		words[1] = quote(cfg.Schema) + "."
 	}
 	for key, name := range n.table {
 		n.plain[name] = struct{}{}

@@ -238,43 +238,70 @@ type Rotation struct {
 	Verified bool
 }
 
-// RotateSession spends a refresh token, by one compare-and-set, and returns the session with its successor; the user it
-// scans into dest. It is roster.ErrNotFound unless the token is the current one of a live session, the user may have one, no
-// blackout has come since, and none is closed to the user. On PostgreSQL it is one statement.
-func (s *Store) RotateSession(ctx context.Context, r Rotation, dest []any) (Session, error) {
+// Rotated is what tokens say of a session that was rotated and of its user. Of the session it has the ids, the ends, its own
+// lives and how it began.
+type Rotated struct {
+	Session
+	Permissions roster.Permissions
+	Superuser   bool
+	Epoch       int64
+}
+
+const (
+	rotatedColumns = "id, user_id, remember, idle_at, expires_at, auth_time, amr, global_epoch, access_ttl"
+	rightsColumns  = "permissions, superuser, epoch"
+)
+
+func (x *Rotated) dest() []any {
+	return []any{
+		&x.ID, &x.UserID, &x.Remember, &x.IdleAt, &x.ExpiresAt, &x.AuthTime, &x.AMR, &x.GlobalEpoch, (*micros)(&x.AccessTTL),
+		&x.Permissions, &x.Superuser, &x.Epoch,
+	}
+}
+
+// RotateSession spends a refresh token, by one compare-and-set. It scans the columns of the user into dest unless that is nil.
+// It is roster.ErrNotFound unless the token is the current one of a live session, the user may have one, no blackout has come
+// since, and none is closed to the user. On PostgreSQL it is one statement.
+func (s *Store) RotateSession(ctx context.Context, r Rotation, dest []any) (Rotated, error) {
 	args := []any{r.SessionID, r.Current, r.Next, r.Successor, r.Now, r.IdleAt, r.ShortIdleAt, r.IP, r.UserAgent, r.Verified}
+	var x Rotated
+	var err error
 	if s.dialect == PostgreSQL {
-		var x Session
-		// Programs may call a column as sessions do: each list is read where there is one table.
-		err := s.row(ctx, "WITH rotated AS ("+rotateSession+`)
-			SELECT r.*, u.* FROM rotated r CROSS JOIN LATERAL (SELECT {columns} FROM {users} WHERE {users}.id = r.user_id) u`,
-			args, append(x.dest(), dest...)...)
-		x.utc()
-		return x, err
+		template := rotateSession + columnsOf("s", rotatedColumns) + ", " + columnsOf("u", rightsColumns)
+		if dest != nil {
+			template += ", {u.columns}"
+		}
+		err = s.row(ctx, template, args, append(x.dest(), dest...)...)
+	} else { // what it returns is of one table
+		own := len(x.dest()) - strings.Count(rightsColumns, ",") - 1
+		if err = s.row(ctx, rotateSession+rotatedColumns, args, x.dest()[:own]...); err == nil {
+			err = s.row(ctx, "SELECT "+rightsColumns+" FROM {users} WHERE id = $1", []any{x.UserID}, x.dest()[own:]...)
+		}
+		if err == nil && dest != nil {
+			err = s.GetUser(ctx, ByID, x.UserID, dest)
+		}
 	}
-	x, err := s.session(ctx, rotateSession, args...)
-	if err == nil {
-		err = s.GetUser(ctx, ByID, x.UserID, dest)
-	}
+	x.utc()
 	return x, err
 }
 
+// columnsOf names columns of a table that has an alias: programs may call theirs as sessions do.
+func columnsOf(alias, columns string) string {
+	return alias + "." + strings.ReplaceAll(columns, ", ", ", "+alias+".")
+}
+
 const rotateSession = `
-	UPDATE {sessions} SET generation = generation + 1, previous_hash = secret_hash, secret_hash = $3, successor = $4,
+	UPDATE {sessions} AS s SET generation = s.generation + 1, previous_hash = s.secret_hash, secret_hash = $3, successor = $4,
 		rotated_at = $5, last_used_at = $5, ip = $8, user_agent = $9,
-		idle_at = {least}(expires_at, CASE WHEN remember THEN cast($6 AS timestamptz) ELSE cast($7 AS timestamptz) END,
-			coalesce(cast($5 AS timestamptz) + idle_ttl * {microsecond}, expires_at))
-	WHERE id = $1 AND secret_hash = $2 AND ended_at IS NULL AND idle_at > $5 AND expires_at > $5
-		AND global_epoch = (SELECT epoch FROM {state} WHERE id = 1)
-		AND EXISTS (
-			SELECT 1 FROM {users} u JOIN {state} g ON g.id = 1
-			WHERE u.id = {sessions}.user_id AND u.deleted_at IS NULL AND u.archived_at IS NULL
-				AND (u.banned_at IS NULL OR u.banned_until <= $5)
-				AND (u.superuser OR NOT g.blackout_closed OR g.blackout_until <= $5)
-				AND (NOT cast($10 AS boolean) OR u.email_verified_at IS NOT NULL OR u.phone_verified_at IS NOT NULL
-					OR u.email IS NULL AND u.phone IS NULL)
-		)
-	RETURNING ` + sessionColumns
+		idle_at = {least}(s.expires_at, CASE WHEN s.remember THEN cast($6 AS timestamptz) ELSE cast($7 AS timestamptz) END,
+			coalesce(cast($5 AS timestamptz) + s.idle_ttl * {microsecond}, s.expires_at))
+	FROM {users} u, {state} g
+	WHERE s.id = $1 AND s.secret_hash = $2 AND s.ended_at IS NULL AND s.idle_at > $5 AND s.expires_at > $5
+		AND g.id = 1 AND g.epoch = s.global_epoch AND (u.superuser OR NOT g.blackout_closed OR g.blackout_until <= $5)
+		AND u.id = s.user_id AND u.deleted_at IS NULL AND u.archived_at IS NULL AND (u.banned_at IS NULL OR u.banned_until <= $5)
+		AND (NOT cast($10 AS boolean) OR u.email_verified_at IS NOT NULL OR u.phone_verified_at IS NOT NULL
+			OR u.email IS NULL AND u.phone IS NULL)
+	RETURNING `
 
 // FreshenSession says that the user of a live session has just proven a secret, and how, and reports whether it is live.
 func (s *Store) FreshenSession(ctx context.Context, id roster.ID, amr string, now time.Time) (bool, error) {
