@@ -67,7 +67,7 @@ func (b *bench) roster(database string, args ...string) []string {
 // startRoster starts the command on a database.
 func (b *bench) startRoster(ctx context.Context, database string) (*server, error) {
 	addr := fmt.Sprintf("127.0.0.1:%d", servers.FreePort())
-	return b.start(ctx, "roster", addr, "/readyz", b.roster(database, "serve", "--addr="+addr)...)
+	return b.start(ctx, "roster", addr, "/readyz", b.roster(database, "serve", "--addr="+addr, "--log-level=warn")...) // the floor has no log
 }
 
 // startOwn starts a server that is part of this program.

@@ -64,7 +64,7 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 		fmt.Fprintln(errs, "roster:", err)
 		return exitUsage
 	}
-	t := terminal{in, out, errs, slog.New(slog.NewTextHandler(errs, nil))}
+	t := terminal{in, out, errs, slog.New(slog.NewTextHandler(errs, &slog.HandlerOptions{Level: c.LogLevel}))}
 	command.BindTo(ctx, (*context.Context)(nil))
 	if err := command.Run(&c.Options, t); err != nil {
 		fmt.Fprintln(errs, "roster:", strings.ReplaceAll(err.Error(), "\n", "\n  "))

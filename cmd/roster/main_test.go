@@ -264,14 +264,7 @@ func TestCreateSuperuser(t *testing.T) {
 // serve starts the server and returns its address and what it has printed; it is stopped at the end of the test.
 func serve(t *testing.T, args ...string) (address string, printed func() string) {
 	t.Helper()
-	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address = listener.Addr().String()
-	if err := listener.Close(); err != nil {
-		t.Fatal(err)
-	}
+	address = freeAddress(t)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	var out, errs output
 	done := make(chan int)
@@ -284,16 +277,33 @@ func serve(t *testing.T, args ...string) (address string, printed func() string)
 			t.Errorf("the server ended with status %d:\n%s", status, errs.String())
 		}
 	})
+	if !answers(address) {
+		t.Fatalf("the server does not answer:\n%s", errs.String())
+	}
+	return address, out.String
+}
+
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = listener.Close()
+	return listener.Addr().String()
+}
+
+// answers waits until a server does.
+func answers(address string) bool {
 	for range 100 {
 		response, err := http.Get("http://" + address + "/readyz") //nolint:noctx // it is tried until the server answers
 		if err == nil {
 			_ = response.Body.Close()
-			return address, out.String
+			return true
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
-	t.Fatalf("the server does not answer:\n%s", errs.String())
-	return "", nil
+	return false
 }
 
 // output is a buffer that may be read while it is written.
@@ -491,6 +501,28 @@ func TestAccessLog(t *testing.T) {
 	}
 	if line["route"] != "/api/users/:id" || line["method"] != "POST" || line["status"] != 202.0 || line["request_id"] != "r-1" {
 		t.Errorf("%s", log.String())
+	}
+}
+
+func TestLogLevel(t *testing.T) {
+	for level, want := range map[string]bool{"info": true, "WARN": false} {
+		ctx, stop := context.WithCancel(t.Context())
+		var errs output
+		done := make(chan int)
+		address := freeAddress(t)
+		go func() {
+			done <- run(ctx, []string{
+				"serve", "--addr=" + address, "--dev", "--database=sqlite:" + filepath.Join(t.TempDir(), "roster.db"), "--log-level=" + level,
+			}, strings.NewReader(""), io.Discard, &errs)
+		}()
+		if !answers(address) {
+			t.Errorf("%s: the server does not answer:\n%s", level, errs.String())
+		}
+		stop()
+		<-done
+		if got := strings.Contains(errs.String(), "msg=request"); got != want {
+			t.Errorf("%s: a line for a request: %t, want %t", level, got, want)
+		}
 	}
 }
 

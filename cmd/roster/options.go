@@ -30,6 +30,7 @@ type Options struct {
 	SMSHeaders map[string]string `env:"ROSTER_SMS_HEADERS" help:"Headers for the gateway, such as \"Authorization=Bearer KEY\" (${env}, with ; between them)." name:"sms-header" placeholder:"NAME=VALUE"`
 	Secrets    string            `env:"ROSTER_SECRETS" help:"Master keys as ID:BASE64, the current one first (${env}). \"roster secret\" makes one." placeholder:"LIST"`
 	Config     string            `env:"ROSTER_CONFIG" help:"JSON file of further settings (${env})." placeholder:"FILE" type:"path"`
+	LogLevel   slog.Level        `default:"info" env:"ROSTER_LOG_LEVEL" help:"debug, info, warn or error; above info there is no line for each request (${env})." placeholder:"LEVEL"`
 	Dev        bool              `env:"ROSTER_DEV" help:"For localhost: migrates, takes plain http, prints a superuser's first password, shows mails at /dev/mailbox (${env})."`
 }
 

@@ -9,6 +9,8 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -19,6 +21,10 @@ import (
 	"github.com/roster-go/roster/routes"
 	"github.com/roster-go/roster/usersrepo"
 )
+
+// gcPercent stands in for GOGC where that is not set. The hash of a password leaves 19 MiB of garbage: by Go's default the
+// collector would run after every second one.
+const gcPercent = 200
 
 // The time limits of the server. A request's own work is bounded by the routes.
 const (
@@ -54,6 +60,9 @@ func (serveCommand) Run(ctx context.Context, o *Options, t terminal) error {
 	server := &http.Server{
 		Handler: handler, ReadHeaderTimeout: readTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout + p.file.Routes.Timeout,
 		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader, ErrorLog: slog.NewLogLogger(t.logger.Handler(), slog.LevelWarn),
+	}
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
 	}
 	running, stop := context.WithCancel(ctx)
 	defer stop()
