@@ -174,6 +174,9 @@ type Session struct {
 	AMR        []string
 	IP         string
 	UserAgent  string
+	// Device is UserAgent for people, such as "Firefox on Linux": plain ASCII, 50 characters at most; "" when that tells none. Clients can
+	// call themselves what they like.
+	Device string
 	// Profiles are those of the log-in, which has made the session live shorter than others; see Config.Session.Profiles.
 	Profiles []string
 }

@@ -190,9 +190,10 @@ func TestHTTPSessions(t *testing.T) {
 			login := s.do(t, "POST /api/login", fields{"login": "anna", "password": passphrase}, header("User-Agent", "phone/2")).succeeds(t, 200)
 			same(t, []string{login.text(t, "tokens.session_id"), anna.sid.String()}, ids(t, anna))
 			a := s.do(t, "GET /api/me/sessions", nil, anna.token())
-			same(t, []string{"amr", "created_at", "current", "expires_at", "id", "ip", "last_used_at", "user_agent"}, membersOf(t, a.member(t, "items.0")))
+			same(t, []string{"amr", "created_at", "current", "device", "expires_at", "id", "ip", "last_used_at", "user_agent"}, membersOf(t, a.member(t, "items.0")))
 			for member, want := range map[string]any{
 				"items.0.current": false, "items.1.current": true, "items.0.ip": "127.0.0.1", "items.0.user_agent": "phone/2",
+				"items.0.device": "phone", "items.1.device": "",
 				"items.1.ip": "", "items.0.expires_at": s.Clock.Now().Add(14 * 24 * time.Hour).Format("2006-01-02T15:04:05.000Z"),
 			} {
 				same(t, want, a.member(t, member))
@@ -224,6 +225,18 @@ func TestHTTPSessions(t *testing.T) {
 		t.Run("HTTP-134 ends the session that asks, when it asks for that", func(t *testing.T) {
 			s.do(t, "DELETE /api/me/sessions/"+bert.sid.String(), nil, bert.token()).succeeds(t, 204)
 			s.do(t, "GET /api/me/sessions", nil, bert.token()).fails(t, 401, "session_revoked")
+		})
+		t.Run("SESS-51 HTTP-134 ADMIN-37 names for people what it is used from", func(t *testing.T) {
+			firefox := "Mozilla/5.0 (X11; Linux x86_64; rv:132.0) Gecko/20100101 Firefox/132.0"
+			boss := s.administrator(t, "bossy", "users:sessions")
+			for agent, want := range map[string]string{firefox: "Firefox on Linux", "<b>pay at evil.example</b>": "", "": ""} {
+				login := s.do(t, "POST /api/login", fields{"login": "anna", "password": passphrase}, header("User-Agent", agent)).succeeds(t, 200)
+				g := as(roster.Secret(login.text(t, "tokens.access_token")))
+				same(t, want, s.do(t, "GET /api/me/sessions", nil, g).succeeds(t, 200).text(t, "items.0.device"))
+				same(t, want, s.do(t, "GET /admin/users/"+anna.ID.String()+"/sessions", nil, boss.token()).succeeds(t, 200).text(t, "items.0.device"))
+				sid := login.text(t, "tokens.session_id")
+				s.do(t, "DELETE /api/me/sessions/"+sid, nil, g).succeeds(t, 204)
+			}
 		})
 		t.Run("SESS-51 clips what a program calls itself", func(t *testing.T) {
 			for _, agent := range []string{strings.Repeat("ü", 1000), "a\x80b", `"<script>`} {

@@ -272,7 +272,7 @@ func TestSessions(t *testing.T) {
 			now := w.Clock.Now()
 			same(t, roster.Session{
 				ID: pairs[1].SessionID, UserID: anna.ID, CreatedAt: now.Add(-3 * time.Minute), LastUsedAt: now, ExpiresAt: now.Add(14 * 24 * time.Hour),
-				AuthTime: now.Add(-3 * time.Minute), AMR: []string{"app"}, IP: "203.0.113.7", UserAgent: "browser",
+				AuthTime: now.Add(-3 * time.Minute), AMR: []string{"app"}, IP: "203.0.113.7", UserAgent: "browser", Device: "browser",
 			}, list[0])
 		})
 		t.Run("SESS-52 ends a session of the user's own", func(t *testing.T) {

@@ -193,6 +193,7 @@ func (m Session[U]) ListSessions(ctx context.Context, id roster.ID) ([]roster.Se
 		list[i] = roster.Session{
 			ID: x.ID, UserID: x.UserID, CreatedAt: x.CreatedAt, LastUsedAt: x.LastUsedAt, ExpiresAt: x.IdleAt,
 			AuthTime: x.AuthTime, AMR: strings.Fields(x.AMR), IP: text(x.IP), UserAgent: text(x.UserAgent),
+			Device: deviceOf(text(x.UserAgent)),
 		}
 		if x.Profiles != nil {
 			list[i].Profiles = strings.Fields(*x.Profiles)

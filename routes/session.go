@@ -138,6 +138,7 @@ type sessionView struct {
 	ExpiresAt  string    `json:"expires_at"`
 	IP         string    `json:"ip"`
 	UserAgent  string    `json:"user_agent"`
+	Device     string    `json:"device"`
 	AMR        []string  `json:"amr"`
 }
 
@@ -146,7 +147,7 @@ func sessionViews(ctx context.Context, list []roster.Session) map[string]any {
 	items := make([]sessionView, len(list))
 	for i, x := range list {
 		items[i] = sessionView{
-			x.ID, x.ID == current, stamp(x.CreatedAt), stamp(x.LastUsedAt), stamp(x.ExpiresAt), x.IP, x.UserAgent, x.AMR,
+			x.ID, x.ID == current, stamp(x.CreatedAt), stamp(x.LastUsedAt), stamp(x.ExpiresAt), x.IP, x.UserAgent, x.Device, x.AMR,
 		}
 	}
 	return map[string]any{"items": items}
