@@ -168,7 +168,7 @@ type Session struct {
 	ID         ID
 	UserID     ID
 	CreatedAt  time.Time
-	LastUsedAt time.Time
+	LastUsedAt time.Time // when it began or was last refreshed: at most Session.AccessTTL behind
 	ExpiresAt  time.Time // its end if it is not used again
 	AuthTime   time.Time
 	AMR        []string

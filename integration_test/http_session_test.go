@@ -238,6 +238,21 @@ func TestHTTPSessions(t *testing.T) {
 				s.do(t, "DELETE /api/me/sessions/"+sid, nil, g).succeeds(t, 204)
 			}
 		})
+		t.Run("SESS-51 says of a session that it was last used when it was refreshed", func(t *testing.T) {
+			g := s.login(t, bert.Person)
+			began := s.Clock.Now()
+			used := func() string {
+				return s.do(t, "GET /api/me/sessions", nil, g.token()).succeeds(t, 200).text(t, "items.0.last_used_at")
+			}
+			for range 3 {
+				s.Clock.Advance(3 * time.Minute)
+				s.do(t, "GET /api/me", nil, g.token()).succeeds(t, 200)
+				same(t, began.Format("2006-01-02T15:04:05.000Z"), used())
+			}
+			r := s.do(t, "POST /api/token/refresh", fields{"refresh_token": g.refresh.Reveal()}).succeeds(t, 200)
+			g.access = roster.Secret(r.text(t, "access_token"))
+			same(t, s.Clock.Now().Format("2006-01-02T15:04:05.000Z"), used())
+		})
 		t.Run("SESS-51 clips what a program calls itself", func(t *testing.T) {
 			for _, agent := range []string{strings.Repeat("ü", 1000), "a\x80b", `"<script>`} {
 				login := s.do(t, "POST /api/login", fields{"login": "anna", "password": passphrase}, header("User-Agent", agent)).succeeds(t, 200)
