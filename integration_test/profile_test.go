@@ -12,6 +12,7 @@ import (
 	"github.com/roster-go/roster"
 	"github.com/roster-go/roster/mixins"
 	"github.com/roster-go/roster/rostertest"
+	"github.com/roster-go/roster/routes"
 	"github.com/roster-go/roster/usersrepo"
 )
 
@@ -349,6 +350,17 @@ func TestHTTPProfiles(t *testing.T) {
 			s.Clock.Advance(20 * time.Minute)
 			s.do(t, "POST /api/token/refresh", fields{"refresh_token": token}).fails(t, 401, "session_expired")
 		})
+		t.Run("SESS-82 HTTP-52 a log-in is fresh for as long as its profile says", func(t *testing.T) {
+			for name, status := range map[string]int{"roots": 403, "anna": 200} {
+				token := login(t, name, nil).succeeds(t, 200).text(t, "tokens.refresh_token")
+				s.Clock.Advance(6 * time.Minute)
+				token = s.do(t, "POST /api/token/refresh", fields{"refresh_token": token}).succeeds(t, 200).text(t, "access_token")
+				r := s.do(t, "GET /api/me/export", nil, as(roster.Secret(token)))
+				if r.status != status || status == 403 && r.text(t, "code") != "reauthentication_required" {
+					t.Errorf("%s: %s", name, r)
+				}
+			}
+		})
 		t.Run("SESS-80 HTTP-101 when somebody registers", func(t *testing.T) {
 			r := s.do(t, "POST /api/register", fields{"username": "newbie", "password": passphrase, "client_name": "kiosk"}).succeeds(t, 201)
 			same(t, kiosk, seconds(t, r, "tokens."))
@@ -379,4 +391,20 @@ func TestProfileStatements(t *testing.T) {
 	}
 	must(w.VerifyToken(t.Context(), pair.AccessToken))(t)
 	same(t, []string(nil), y.taken())
+}
+
+// SESS-82, SESS-70: cookies live no longer than what they hold.
+func TestProfileCookies(t *testing.T) {
+	onBrowsers(t, routes.TransportCookie, func(t *testing.T, s *site) {
+		s.guest(t, "roots", roster.WithSuperuser(true))
+		b := s.browser(t)
+		a := b.do(t, "POST /api/login", fields{"login": "roots", "password": passphrase}).succeeds(t, 200)
+		for range 2 {
+			if lines := strings.Join(a.header.Values("Set-Cookie"), "\n"); !strings.Contains(lines, "; Max-Age=120;") || !strings.Contains(lines, "; Max-Age=3600;") {
+				t.Error(lines)
+			}
+			s.Clock.Advance(time.Minute) // the jar goes by another clock
+			a = b.do(t, "POST /api/token/refresh", nil).succeeds(t, 200)
+		}
+	}, withProfiles)
 }
