@@ -178,7 +178,7 @@ func (s *suite) rotation(x store.Session, next []byte) store.Rotation {
 
 func (s *suite) testRotation(t *testing.T) {
 	// What programs may call their own columns must not be taken for ours.
-	for _, column := range []string{"user_id", "secret_hash", "expires_at", "idle_at", "ended_at", "global_epoch", "remember", "u", "hash", "expires_on"} {
+	for _, column := range []string{"user_id", "secret_hash", "expires_at", "idle_at", "ended_at", "global_epoch", "remember", "profiles", "access_ttl", "idle_ttl", "fresh_for", "u", "hash", "expires_on"} {
 		s.sql(t, "ALTER TABLE %s ADD COLUMN %s text", s.UsersTable(), column)
 	}
 	t.Run("it replaces the refresh token and remembers the one before", func(t *testing.T) {
