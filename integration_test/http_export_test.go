@@ -109,6 +109,8 @@ func TestHTTPMinDuration(t *testing.T) {
 		{"POST /api/password/forgot", fields{"login": "nobody"}},
 		{"POST /api/confirm/resend", fields{"email": "nobody@example.com"}},
 		{"POST /api/register", fields{"username": "anna"}},
+		{"PUT /api/me/email", fields{"email": "other@example.com"}},
+		{"PUT /api/me/phone", fields{"phone": "+436641234567"}},
 	} {
 		began := time.Now()
 		a := s.do(t, x.what, x.body)

@@ -25,7 +25,7 @@ type Config struct {
 	// http.Server to bound, by its ReadTimeout.
 	Timeout time.Duration
 	// MinDuration is the least time that the endpoints take which must not tell whether an account exists: login, register,
-	// password_forgot, confirm_resend and those of codes. They take the same time without it; it hides what a busy machine may add. 0: as
+	// password_forgot, confirm_resend, email_change, phone_change and those of codes. They take the same time without it; it hides what a busy machine may add. 0: as
 	// long as the work takes. Not of handlers in Replace.
 	MinDuration time.Duration
 	// ProblemBase is the URL that the codes of errors are appended to for the member "type"; "" means about:blank.

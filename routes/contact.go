@@ -22,10 +22,10 @@ type contactRepo[U roster.Model] interface {
 func contactEndpoints[U roster.Model](repo contactRepo[U], v *view[U]) []endpoint {
 	c := contacts[U]{repo, v}
 	return []endpoint{
-		{name: "email_change", method: http.MethodPut, path: "/me/email", auth: AuthSession, fresh: true, orPassword: true, handle: c.change("email", repo.RequestEmailChange)},
+		{name: "email_change", method: http.MethodPut, path: "/me/email", auth: AuthSession, neutral: true, fresh: true, orPassword: true, handle: c.change("email", repo.RequestEmailChange)},
 		{name: "email_change_confirm", method: http.MethodPost, path: "/confirm/email-change", auth: AuthNone, mailed: true, handle: c.withToken(repo.ConfirmEmailChange)},
 		{name: "contact_change_cancel", method: http.MethodPost, path: "/confirm/cancel", auth: AuthNone, mailed: true, handle: c.withToken(repo.CancelContactChange)},
-		{name: "phone_change", method: http.MethodPut, path: "/me/phone", auth: AuthSession, fresh: true, orPassword: true, handle: c.change("phone", repo.RequestPhoneChange)},
+		{name: "phone_change", method: http.MethodPut, path: "/me/phone", auth: AuthSession, neutral: true, fresh: true, orPassword: true, handle: c.change("phone", repo.RequestPhoneChange)},
 		{name: "phone_change_confirm", method: http.MethodPost, path: "/me/phone/change/check", auth: AuthSession, handle: c.confirmPhone},
 	}
 }
