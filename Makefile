@@ -4,10 +4,10 @@ DATABASE ?= sqlite:tmp/roster.db
 GOLANGCI ?= $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 export GO
 
-.PHONY: help fmt lint test check bench fuzz rules run docs
+.PHONY: help fmt lint test test-faults check bench fuzz rules run docs
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-8s%s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s%s\n", $$1, $$2 }' Makefile
 
 fmt: ## format the code
 	$(GOLANGCI) fmt
@@ -17,6 +17,9 @@ lint: ## run the linters; they report formatting too
 
 test: ## run all tests, on PostgreSQL and Redis servers of their own
 	scripts/test
+
+test-faults: ## run the tests that kill and freeze servers
+	scripts/test -v -run '^TestFault' ./integration_test
 
 check: ## all that CI runs
 	.ci/run

@@ -19,7 +19,12 @@ import (
 // cluster returns repos of one program on one database, each with connections of its own.
 func cluster(t *testing.T, kind rostertest.Kind, n int, settings ...func(i int, cfg *usersrepo.Config)) []*world {
 	t.Helper()
-	address := rostertest.Address(t, kind)
+	return clusterOn(t, rostertest.Address(t, kind), n, settings...)
+}
+
+// clusterOn does so on the database at an address.
+func clusterOn(t *testing.T, address string, n int, settings ...func(i int, cfg *usersrepo.Config)) []*world {
+	t.Helper()
 	cfg, kit := rostertest.Config(t, openAddress(t, address))
 	list := make([]*world, n)
 	for i := range list {
