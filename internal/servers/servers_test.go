@@ -74,3 +74,44 @@ func TestRedis(t *testing.T) {
 		t.Error("started again: it does not answer")
 	}
 }
+
+func TestSentinel(t *testing.T) {
+	t.Parallel()
+	s, err := servers.StartSentinel(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	s.Master.Kill()
+	writes(t, s.Replica, "it becomes the master", "x")
+}
+
+func TestCluster(t *testing.T) {
+	t.Parallel()
+	c, err := servers.StartCluster(t.Context(), 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	i, err := c.MasterOf(t.Context(), "x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	writes(t, c.Masters[i], "it has the slot", "x")
+	c.Masters[i].Kill()
+	writes(t, c.Replicas[i], "it becomes the master", "x")
+}
+
+// writes waits until a server takes a value.
+func writes(t *testing.T, r *servers.Redis, what, key string) {
+	t.Helper()
+	for began := time.Now(); ; time.Sleep(20 * time.Millisecond) {
+		_, err := r.Do(t.Context(), "set", key, "1")
+		if err == nil {
+			return
+		}
+		if time.Since(began) > 30*time.Second {
+			t.Fatalf("%s: %v", what, err)
+		}
+	}
+}
