@@ -21,8 +21,9 @@ type RedisConfig struct {
 // Redis is a Cache on a Redis server (6.2 or newer, or a compatible one), on Sentinel or on a cluster. The server's
 // maxmemory-policy should be noeviction, so that a full server refuses takes instead of forgetting them.
 //
-// Whatever the options of the client, a call ends after Timeout, and none is sent twice; after five failures in a row
-// calls fail at once for a second. Failures are [ErrUnavailable].
+// Whatever the options of the client, a call ends after Timeout, and none is sent twice; after five failures, or two calls
+// that ran out of time, with few answers between them, calls fail at once for a second. Failures are [ErrUnavailable].
+// After one a client of a cluster is made to ask which nodes there are.
 type Redis struct {
 	client  redis.UniversalClient
 	prefix  string

@@ -41,10 +41,11 @@ func (r *Redis) Subscribe(ctx context.Context, channel string) (<-chan Event, er
 	case <-f.subscribed:
 		return f.events, r.settle(ctx, nil)
 	case <-running.Done():
+		return nil, r.settle(ctx, errors.New("not subscribed"))
 	case <-limit.C:
 	}
 	cancel()
-	return nil, r.settle(ctx, errors.New("not subscribed in time"))
+	return nil, r.settle(ctx, fmt.Errorf("not subscribed in time: %w", context.DeadlineExceeded))
 }
 
 // redisFeed is one subscription over all its connections.
@@ -76,6 +77,7 @@ func (f *redisFeed) run(ctx context.Context) {
 		if f.state == feedNew || !f.pause(ctx) {
 			return
 		}
+		lookAnew(ctx, f.client)
 		// The next one waits for the end of the last, so that a client without time limits piles up none.
 		for gone := false; !gone; {
 			select {

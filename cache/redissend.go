@@ -101,7 +101,16 @@ func (r *Redis) settle(ctx context.Context, err error) error {
 	}
 	r.breaker.done(err)
 	if err != nil {
+		lookAnew(ctx, r.client)
 		return fmt.Errorf("%w: %s", ErrUnavailable, err.Error()) // not wrapped: a deadline of ours is not ctx's
 	}
 	return nil
+}
+
+// lookAnew makes a client of a cluster ask who the masters are. By itself it does when it repeats a command, which ours are
+// not, and else once a minute: so long it would send to one that is gone. Of calls at once one asks, in the background.
+func lookAnew(ctx context.Context, client redis.UniversalClient) {
+	if c, ok := client.(interface{ ReloadState(ctx context.Context) }); ok {
+		c.ReloadState(ctx)
+	}
 }
