@@ -1,30 +1,40 @@
 package cache
 
 import (
+	"context"
+	"errors"
+	"os"
 	"sync"
 	"time"
 )
 
+// What calls weigh. A failure that came at once weighs less than one that took all the time that a call has: a request
+// makes several calls, and is not to wait for each of them. An answer takes little away, since in a cluster one node may
+// be away and the others answer.
 const (
-	breakerFailures = 5
-	breakerPause    = time.Second
+	breakerOpens = 20 // with five failures, or two that ran out of time
+	weighFailure = 4
+	weighTimeout = 10
+	weighAnswer  = -1
+	breakerPause = time.Second
 )
 
-// breaker spares callers the wait for a server that does not answer: five failures in a row open it for a second, in
-// which calls fail at once. Then one call a second tries, until one succeeds.
+// breaker spares callers the wait for a server that does not answer: five failures, or two that ran out of time, with few
+// answers between them, open it for a second, in which calls fail at once. Then one call a second tries, until one
+// succeeds.
 type breaker struct {
 	now func() time.Time
 
-	mu       sync.Mutex
-	failures int
-	until    time.Time
+	mu     sync.Mutex
+	weight int
+	until  time.Time
 }
 
 // allow reports whether a call may go out.
 func (b *breaker) allow() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.failures < breakerFailures {
+	if b.weight < breakerOpens {
 		return true
 	}
 	now := b.now()
@@ -39,12 +49,19 @@ func (b *breaker) allow() bool {
 func (b *breaker) done(err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if err == nil {
-		b.failures = 0
-		return
+	isOpen := b.weight >= breakerOpens
+	switch {
+	case err == nil && isOpen:
+		b.weight = 0
+	case err == nil:
+		b.weight = max(b.weight+weighAnswer, 0)
+	case isOpen:
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
+		b.weight += weighTimeout
+	default:
+		b.weight += weighFailure
 	}
-	b.failures++
-	if b.failures == breakerFailures {
+	if !isOpen && b.weight >= breakerOpens {
 		b.until = b.now().Add(breakerPause)
 	}
 }
