@@ -19,7 +19,7 @@ test: ## run all tests, on PostgreSQL and Redis servers of their own
 	scripts/test
 
 test-faults: ## run the tests that kill and freeze servers
-	scripts/test -v -run '^TestFault' ./integration_test
+	scripts/test -v -run '^TestFault' ./integration_test ./cmd/roster
 
 check: ## all that CI runs
 	.ci/run

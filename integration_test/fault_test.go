@@ -80,7 +80,7 @@ func newFleet(t *testing.T, address string, n int, settings ...func(i int, cfg *
 	}
 	for i, w := range clusterOn(t, address, n, settings...) {
 		e := echo.New()
-		cfg := routes.Config{IPExtractor: extract, Limits: map[string]int{"*": 0}, Logger: slog.New(slog.DiscardHandler)}
+		cfg := routes.Config{IPExtractor: extract, Logger: slog.New(slog.DiscardHandler)}
 		if _, err := routes.User(e.Group(""), w.UsersRepo, cfg); err != nil {
 			t.Fatal(err)
 		}

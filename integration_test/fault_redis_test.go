@@ -1,0 +1,430 @@
+package integration_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/roster-go/roster"
+	"github.com/roster-go/roster/cache"
+	"github.com/roster-go/roster/rostertest"
+	"github.com/roster-go/roster/usersrepo"
+)
+
+// cacheFault is a way in which the cache goes, and how it comes back.
+type cacheFault struct {
+	// client makes the one of a node.
+	client func(i int) redis.UniversalClient
+	begin  func() error
+	// end is nil where the servers mend it by themselves.
+	end func() error
+	// total is a fault in which no call is answered.
+	total bool
+}
+
+// opened makes the clients of nodes from a URL, as roster serve does.
+func opened(t *testing.T, url string) func(int) redis.UniversalClient {
+	t.Helper()
+	return func(int) redis.UniversalClient {
+		client, err := cache.OpenRedis(url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = client.Close() })
+		return client
+	}
+}
+
+// closing ends a client with the test.
+func closing[C redis.UniversalClient](t *testing.T, client C) C {
+	t.Helper()
+	t.Cleanup(func() { _ = client.Close() })
+	return client
+}
+
+// STORE-34, STORE-42, STORE-45: the server is killed, and comes back with what it had some time before.
+func TestFaultRedisKilled(t *testing.T) {
+	t.Parallel()
+	server := ownRedis(t)
+	outlasts(t, cacheFault{
+		client: opened(t, "redis://"+server.Host()), total: true,
+		begin: func() error {
+			_, err := server.Do(t.Context(), "save")
+			server.Kill()
+			return err
+		},
+		end: func() error { return server.Start(t.Context()) },
+	})
+}
+
+// STORE-34, STORE-42, STORE-45: the server is stopped, and comes back empty.
+func TestFaultRedisEmptied(t *testing.T) {
+	t.Parallel()
+	server := ownRedis(t)
+	outlasts(t, cacheFault{
+		// The client of a program that has set nothing.
+		client: func(int) redis.UniversalClient {
+			return closing(t, redis.NewClient(&redis.Options{Addr: server.Host()}))
+		},
+		begin: func() error { server.Stop(); return nil }, total: true,
+		end: func() error { return server.Start(t.Context()) },
+	})
+}
+
+// STORE-39, STORE-42, STORE-45, case 18: the server is there and does not answer.
+func TestFaultRedisFrozen(t *testing.T) {
+	t.Parallel()
+	server := ownRedis(t)
+	outlasts(t, cacheFault{client: opened(t, "redis://"+server.Host()), begin: server.Freeze, end: server.Thaw, total: true})
+}
+
+// STORE-42: the server answers, and takes nothing: it is a replica, as a master is that comes back after its failover.
+func TestFaultRedisReadOnly(t *testing.T) {
+	t.Parallel()
+	server := ownRedis(t)
+	outlasts(t, cacheFault{
+		client: opened(t, "redis://"+server.Host()), total: true,
+		begin: func() error { _, err := server.Do(t.Context(), "replicaof", "127.0.0.1", "1"); return err },
+		end:   func() error { _, err := server.Do(t.Context(), "replicaof", "no", "one"); return err },
+	})
+}
+
+// STORE-42: the server is full.
+func TestFaultRedisFull(t *testing.T) {
+	t.Parallel()
+	server := ownRedis(t)
+	outlasts(t, cacheFault{
+		client: opened(t, "redis://"+server.Host()), total: true,
+		begin: func() error { _, err := server.Do(t.Context(), "config", "set", "maxmemory", "1"); return err },
+		end:   func() error { _, err := server.Do(t.Context(), "config", "set", "maxmemory", "0"); return err },
+	})
+}
+
+// STORE-44: what others wrote under the keys of the repo is not there, and what they say on its channel says nothing.
+func TestFaultRedisGarbage(t *testing.T) {
+	t.Parallel()
+	server := ownRedis(t)
+	client := opened(t, "redis://"+server.Host())
+	nodes := newFleet(t, rostertest.Address(t, rostertest.PostgreSQL), 2, func(i int, cfg *usersrepo.Config) {
+		cfg.Cache = cache.NewRedis(client(i), cache.RedisConfig{})
+	})
+	within(t, returns, "the nodes use the cache", nodes.counted(t))
+	pair := nodes[0].issue(t, nodes[0].member(t).ID)
+	if _, err := nodes[0].Revoke(t.Context(), pair.RefreshToken); err != nil {
+		t.Fatal(err)
+	}
+	l := nodes.begin(t, 2)
+	spoiled := 0
+	spoil := func() bool {
+		list, err := server.Do(t.Context(), "keys", "*")
+		keys, _ := list.([]any)
+		for i, key := range keys {
+			commands := [][]any{{"set", key, ""}, {"set", key, "garbage"}, {"set", key, "9223372036854775807"}, {"set", key, "-1e400"}, {"set", key, "\x01\x00\xff"}}
+			if i%2 == 0 {
+				commands = [][]any{{"del", key}, {"lpush", key, "x"}}
+			}
+			for _, command := range commands[min(i%7, len(commands)-1):] {
+				_, _ = server.Do(t.Context(), command...) // a list that takes no further one is garbage as well
+			}
+			spoiled++
+		}
+		for _, text := range []string{"", "0", "garbage", strings.Repeat("x", 1<<20)} {
+			_, failed := server.Do(t.Context(), "publish", "roster:revocations", text)
+			err = errors.Join(err, failed)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return spoiled > 200
+	}
+	within(t, 2*returns, "much is spoiled", spoil)
+	nodes.once(t)
+	l.done(t, 10*time.Second, false)
+	nodes.refuses(t, pair)
+	if judged := nodes.guess(t, "afterwards"); judged > 60 {
+		t.Errorf("afterwards %d guesses from one address are judged", judged)
+	}
+}
+
+// STORE-40, STORE-43: with the database and the cache away nothing is judged, and what needs neither answers. All returns by
+// itself, and what was sent meanwhile is not used up.
+func TestFaultBothDown(t *testing.T) {
+	t.Parallel()
+	database, server := ownPostgres(t, "fsync=off"), ownRedis(t)
+	client := opened(t, "redis://"+server.Host())
+	nodes := newFleet(t, database.Address("postgres"), 2, func(i int, cfg *usersrepo.Config) {
+		cfg.Cache = cache.NewRedis(client(i), cache.RedisConfig{})
+	})
+	m := nodes[0].member(t)
+	live, ended := nodes[0].issue(t, m.ID), nodes[0].issue(t, m.ID)
+	if _, err := nodes[1].Revoke(t.Context(), ended.RefreshToken); err != nil {
+		t.Fatal(err)
+	}
+	nodes.refuses(t, ended)
+	nodes[0].alive(t, live)
+	token, err := nodes[0].SetPasswordResetToken(t.Context(), m.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	down := func(which string) {
+		t.Helper()
+		for i, n := range nodes {
+			for what, a := range map[string]answer{
+				"log in": n.login(m.name, m.password), "mistype": n.login(m.name, "wrong"), "somebody": n.login("nobody", "wrong"),
+				"ask": n.me(live.AccessToken), "ask of an ended one": n.me(ended.AccessToken), "refresh": n.refresh(live.RefreshToken),
+				"reset": n.reset(token, "another horse battery"), "forgot": n.ask("POST /password/forgot", fields{"login": m.name}),
+				"register": n.ask("POST /register", fields{"username": "somebody", "password": passphrase}),
+			} {
+				known := what == "ask of an ended one" && a.is(http.StatusUnauthorized) // from memory
+				if !a.unavailable() && !known || a.took > 5*time.Second {
+					t.Errorf("%s: node %d: %s: %s after %s", which, i, what, a, a.took)
+				}
+			}
+			for _, path := range []string{"GET /.well-known/jwks.json", "GET /openapi.json"} {
+				if a := n.ask(path, nil); !a.is(http.StatusOK) {
+					t.Errorf("%s: node %d: %s: %s", which, i, path, a)
+				}
+			}
+			if err := n.verdict(t, live); err != nil && !errors.Is(err, roster.ErrUnavailable) {
+				t.Errorf("%s: node %d: a good token: %v", which, i, err)
+			}
+		}
+	}
+	server.Kill()
+	database.Kill()
+	down("both are killed")
+	if err := server.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	down("the cache is back")
+	server.Kill()
+	if err := database.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range nodes { // as without the cache
+		within(t, returns, "service returns", func() bool { return n.login(m.name, m.password).is(http.StatusOK) })
+	}
+	if a := nodes[1].refresh(live.RefreshToken); !a.is(http.StatusOK) {
+		t.Errorf("the refresh token was spent: %s", a)
+	}
+	if a := nodes[0].reset(token, "another horse battery"); !a.is(http.StatusOK) {
+		t.Errorf("the reset token was spent: %s", a)
+	}
+	nodes.refuses(t, ended, live)
+	if err := server.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	within(t, returns, "the nodes use the cache again", nodes.counted(t))
+}
+
+// outlasts runs nodes through a fault of the cache, with people on them all the time. Nothing that was revoked before or
+// meanwhile is accepted, what may be used once is used once, each limit holds, each answer is right, and afterwards all is
+// as before by itself.
+func outlasts(t *testing.T, f cacheFault) {
+	t.Helper()
+	all := newFleet(t, rostertest.Address(t, rostertest.PostgreSQL), 4, func(i int, cfg *usersrepo.Config) {
+		cfg.Cache = cache.NewRedis(f.client(i), cache.RedisConfig{})
+		cfg.Protection.CloseAfter = 4
+		if i == 3 { // which learns from the others or, for this test, not at all
+			cfg.Session.PollInterval, cfg.Session.MaxStaleness = 59*time.Second, time.Minute
+		}
+	})
+	nodes, listener := all[:3], all[3]
+	hears := func(when string) {
+		t.Helper()
+		pair := nodes[0].issue(t, nodes[0].member(t).ID)
+		listener.alive(t, pair)
+		if _, err := nodes[1].Revoke(t.Context(), pair.RefreshToken); err != nil {
+			t.Fatal(err)
+		}
+		within(t, returns, when+" nodes hear of each other", func() bool { return errors.Is(listener.verdict(t, pair), roster.ErrSessionRevoked) })
+	}
+	within(t, returns, "the nodes use the cache", all.counted(t))
+	hears("before")
+	victim := nodes[0].member(t)
+	before, meanwhile := nodes[0].issue(t, victim.ID), nodes[1].issue(t, nodes[1].member(t).ID)
+	if _, err := nodes[0].RevokeSessions(t.Context(), victim.ID); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 2 {
+		nodes.mistype(t, i, victim.name, http.StatusUnauthorized)
+	}
+	l := nodes.begin(t, 2)
+
+	if err := f.begin(); err != nil {
+		t.Fatal(err)
+	}
+	if err := nodes[2].Kick(t.Context(), nodes.subject(t, meanwhile)); err != nil {
+		t.Fatal(err)
+	}
+	took := within(t, returns, "a revocation is known everywhere without the cache", func() bool {
+		return errors.Is(nodes[0].verdict(t, meanwhile), roster.ErrSessionRevoked) && errors.Is(nodes[1].verdict(t, meanwhile), roster.ErrSessionRevoked)
+	})
+	t.Logf("a revocation was known without the cache after %s", took.Round(time.Millisecond))
+	nodes.refuses(t, before, meanwhile)
+	nodes.once(t)
+	judged := nodes.guess(t, "meanwhile")
+	if most := 60; judged > most || f.total && judged != 30 {
+		t.Errorf("meanwhile %d guesses from one address are judged", judged)
+	}
+	for i := range 2 {
+		nodes.mistype(t, i, victim.name, http.StatusUnauthorized)
+	}
+	closed := func(when string) {
+		t.Helper()
+		for i, n := range nodes {
+			if a := n.login(victim.name, victim.password); !a.is(http.StatusUnauthorized) {
+				t.Errorf("%s: node %d: the password was closed: %s", when, i, a)
+			}
+		}
+	}
+	closed("meanwhile")
+	nodes.isQuick(t)
+
+	if f.end != nil {
+		if err := f.end(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	took = within(t, 3*returns, "the nodes use the cache again", all.counted(t))
+	t.Logf("the cache was used again after %s", took.Round(time.Millisecond))
+	within(t, 3*returns, "nothing that was revoked meanwhile is missed", func() bool {
+		return errors.Is(listener.verdict(t, meanwhile), roster.ErrSessionRevoked)
+	})
+	hears("afterwards")
+	closed("afterwards")
+	errorsBefore := nodes.cacheErrors()
+	if judged = nodes.guess(t, "afterwards"); judged > 60 || judged != 30 && nodes.cacheErrors() == errorsBefore {
+		t.Errorf("afterwards %d guesses from one address are judged", judged)
+	}
+	nodes.once(t)
+	l.done(t, 10*time.Second, false)
+	all.refuses(t, before, meanwhile)
+	for i, n := range nodes {
+		if lines := strings.Count(n.log.String(), "the cache does not answer"); lines < 1 || lines > 2 {
+			t.Errorf("node %d: logs %d lines", i, lines)
+		}
+	}
+}
+
+// counted returns a condition: every node counts in the cache.
+func (f fleet) counted(t testing.TB) func() bool {
+	ctx := context.WithoutCancel(t.Context())
+	return func() bool {
+		for _, n := range f {
+			before := n.Stats().CacheErrors
+			// So many keys that each node of a cluster has one.
+			v, err := n.CheckTimeoutAndIncr(ctx, roster.Limit{Max: 1 << 30, Window: time.Minute},
+				"a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o", "p")
+			if err != nil || !v.Allowed || n.Stats().CacheErrors != before {
+				return false
+			}
+		}
+		return true
+	}
+}
+
+func (f fleet) cacheErrors() (sum int64) {
+	for _, n := range f {
+		sum += n.Stats().CacheErrors
+	}
+	return sum
+}
+
+// subject is whose an access token is.
+func (f fleet) subject(t testing.TB, pair roster.TokenPair) roster.ID {
+	t.Helper()
+	claims, err := f[0].VerifyToken(t.Context(), pair.AccessToken)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return claims.Subject
+}
+
+// mistype sends a wrong password, from an address of its own, to one node after the other.
+func (f fleet) mistype(t testing.TB, i int, name string, status int) {
+	t.Helper()
+	if a := f[i%len(f)].login(name, "wrong"); !a.is(status) {
+		t.Errorf("wrong password number %d: %s", i+1, a)
+	}
+}
+
+// guess sends 70 wrong passwords of many from one address, to one node after the other, and returns how many are judged.
+func (f fleet) guess(t testing.TB, when string) (judged int) {
+	t.Helper()
+	source := someAddress()
+	for i := range 70 {
+		a := f[i%len(f)].ask("POST /login", fields{"login": fmt.Sprint("nobody", i), "password": "wrong"}, source)
+		switch {
+		case a.is(http.StatusUnauthorized):
+			judged++
+		case !a.is(http.StatusTooManyRequests):
+			t.Errorf("%s: guess %d: %s", when, i, a)
+		}
+	}
+	return judged
+}
+
+// isQuick checks that while the cache does not answer not everybody waits for it.
+func (f fleet) isQuick(t testing.TB) {
+	t.Helper()
+	const tries, slow = 30, 180 * time.Millisecond // less than the time limit of a call
+	waited := 0
+	for i := range tries {
+		if a := f[i%len(f)].login(fmt.Sprint("stranger", i), "wrong"); a.took > slow {
+			waited++
+		}
+	}
+	if waited > tries/2 {
+		t.Errorf("%d of %d requests waited for the cache", waited, tries)
+	}
+}
+
+// once checks that of 64 at once on all nodes one uses a code and one a reset token, and that all get one successor of a
+// refresh token.
+func (f fleet) once(t testing.TB) {
+	t.Helper()
+	const users = 64
+	ctx := context.WithoutCancel(t.Context())
+	m := f[0].member(t)
+	x := f[0].otp(t, "once", roster.OTPRelated("user", m.ID.String()))
+	codes := atOnce(users, func(i int) error {
+		return use(ctx, f[i%len(f)].world, x, []roster.OTPObject{roster.OTPRelated("user", m.ID.String())})
+	})
+	if codes[""] != 1 || codes[""]+codes["wrong"] != users {
+		t.Errorf("using a code: %v", codes)
+	}
+	pair := f[1].issue(t, m.ID)
+	var mu sync.Mutex
+	next := map[roster.Secret]int{}
+	codes = atOnce(users, func(i int) error {
+		p, err := f[i%len(f)].Refresh(ctx, pair.RefreshToken)
+		mu.Lock()
+		defer mu.Unlock()
+		next[p.RefreshToken]++
+		return err
+	})
+	if !maps.Equal(codes, map[roster.Code]int{"": users}) || len(next) != 1 {
+		t.Errorf("refreshing: %v, %d successors", codes, len(next))
+	}
+	token, err := f[len(f)-1].SetPasswordResetToken(ctx, m.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	codes = atOnce(users, func(i int) error {
+		_, err := f[i%len(f)].ResetPassword(ctx, token, roster.Secret(fmt.Sprint("another horse battery ", i)))
+		return err
+	})
+	if !maps.Equal(codes, map[roster.Code]int{"": 1, "invalid_token": users - 1}) {
+		t.Errorf("using a reset token: %v", codes)
+	}
+	f.refuses(t, pair)
+}
