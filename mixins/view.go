@@ -179,6 +179,9 @@ func (c *Core[U]) Revoked(ctx context.Context) {
 // followPause gathers what others tell in a burst.
 const followPause = 5 * time.Millisecond
 
+// listenPause is how long after a try to subscribe that failed follow reads, and tries again.
+const listenPause = time.Second
+
 // maxFollow bounds one reading by follow.
 const maxFollow = 5 * time.Second
 
@@ -200,9 +203,15 @@ func (c *Core[U]) follow(ctx context.Context) {
 			failing = err != nil
 			c.reportView(ctx, err)
 		}
+		var again <-chan time.Time
+		if feed == nil { // the poll may be rare
+			again = time.After(listenPause)
+		}
 		select {
 		case <-ctx.Done():
 			return
+		case <-again:
+			feed = c.listen(ctx)
 		case <-tick.C:
 			if feed == nil {
 				feed = c.listen(ctx)
