@@ -21,8 +21,10 @@ import (
 //	sqlite::memory:            a database that ends with its handle
 //	postgres://user@host/name  PostgreSQL by lib/pq, with its parameters
 //
-// A PostgreSQL handle gets binary_parameters=yes and, unless the address has one, sslmode=verify-full off loopback; at
-// most 4 connections a processor, 16 at least, each for 30 minutes at most. The caller closes the handle.
+// A PostgreSQL handle gets binary_parameters=yes and, unless the address has them, sslmode=verify-full off loopback and
+// connect_timeout=5; at most 4 connections a processor, 16 at least, each for 30 minutes at most. A statement ends at most a
+// second after its context, also when the network swallows all; and none is sent twice because its answer was lost. Several
+// servers are postgres://user@/name?host=a,b&port=5432,5432&target_session_attrs=read-write. The caller closes the handle.
 func Open(address string) (*sqlx.DB, error) {
 	if path, ok := strings.CutPrefix(address, "sqlite:"); ok {
 		return openSQLite(path)
@@ -99,12 +101,15 @@ func openPostgres(address string) (*sqlx.DB, error) {
 			q.Set("sslmode", "disable")
 		}
 	}
+	if !q.Has("connect_timeout") {
+		q.Set("connect_timeout", connectTime)
+	}
 	u.RawQuery = q.Encode()
 	connector, err := pq.NewConnector(u.String())
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
-	db := sql.OpenDB(connector)
+	db := sql.OpenDB(&prompt{Connector: connector})
 	db.SetMaxOpenConns(poolSize())
 	db.SetMaxIdleConns(poolSize())
 	db.SetConnMaxLifetime(30 * time.Minute)
