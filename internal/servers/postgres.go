@@ -100,6 +100,40 @@ func (p *Postgres) Address(database string) string {
 	return fmt.Sprintf("postgres://%s@%s/%s?sslmode=disable", postgresUser, p.Host(), database)
 }
 
+// Standby starts a standby of the server, which follows it by a name: what synchronous_standby_names may say. It answers
+// reads.
+func (p *Postgres) Standby(ctx context.Context, name string, settings ...string) (*Postgres, error) {
+	standby, prefix, err := newPostgres(settings)
+	if err != nil {
+		return nil, err
+	}
+	source := fmt.Sprintf("host=127.0.0.1 port=%d user=%s application_name=%s", p.Port, postgresUser, name)
+	backup := exec.CommandContext(ctx, prefix[0], slices.Concat(prefix[1:], []string{ //nolint:gosec // all arguments are ours
+		p.binary("pg_basebackup"), "-D", standby.data(), "-d", source, "-R", "-X", "stream", "--checkpoint=fast", "--no-sync",
+	})...)
+	backup.Dir = standby.Dir
+	if text, err := backup.CombinedOutput(); err != nil {
+		standby.Close()
+		return nil, fmt.Errorf("pg_basebackup: %w\n%s", err, text)
+	}
+	if err := standby.Start(ctx); err != nil {
+		standby.Close()
+		return nil, err
+	}
+	return standby, nil
+}
+
+// Promote makes a standby a server that takes writes, and waits until it does.
+func (p *Postgres) Promote(ctx context.Context) error {
+	db, err := p.Open("postgres")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = db.Close() }()
+	_, err = db.ExecContext(ctx, "SELECT pg_promote()")
+	return err
+}
+
 // Open opens a database of the server.
 func (p *Postgres) Open(database string) (*sqlx.DB, error) { return store.Open(p.Address(database)) }
 
