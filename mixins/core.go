@@ -44,6 +44,7 @@ type Core[U roster.Model] struct {
 	Self Self[U]
 	Parts[U]
 
+	node        string // tells this process from others
 	hooks       hooks[U]
 	issuer      *tokens.Issuer
 	ring        keyring
@@ -77,7 +78,7 @@ type Parts[U roster.Model] struct {
 // NewCore binds the components of a repo with the program's own value and the functions added to its points. It
 // loads the signing keys, and makes those that are missing.
 func NewCore[U roster.Model](ctx context.Context, self Self[U], on *callbacks.Set[U], parts Parts[U]) (*Core[U], error) {
-	c := &Core[U]{Self: self, Parts: parts}
+	c := &Core[U]{Self: self, Parts: parts, node: strings.ReplaceAll(roster.NewID().String(), "-", "")}
 	c.hooks = c.bind(on)
 	if err := c.newWorker(); err != nil {
 		return nil, err
@@ -85,7 +86,7 @@ func NewCore[U roster.Model](ctx context.Context, self Self[U], on *callbacks.Se
 	if err := c.loadKeys(ctx); err != nil {
 		return nil, err
 	}
-	c.view = newView(c.Settings.Session, c.Store, c.Now)
+	c.view = newView(c.node, c.Settings.Session, c.Store, c.Now)
 	c.view.keysChanged = func(ctx context.Context) error {
 		ctx, cancel := c.Store.Outside(ctx)
 		defer cancel()

@@ -3,7 +3,6 @@ package mixins
 import (
 	"context"
 	"log/slog"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,7 +17,7 @@ import (
 // the database, which it reads at the start, after each transaction of this process that revokes something, when others
 // tell of theirs, and in any case each PollInterval. What it has not read for MaxStaleness it says nothing about.
 type view struct {
-	read func(ctx context.Context, position int64, life time.Duration) (store.Revocations, error)
+	read func(ctx context.Context, from store.Place, life time.Duration) (store.Revocations, error)
 	now  func() time.Time
 
 	poll, stale time.Duration
@@ -36,8 +35,8 @@ type view struct {
 	// keysChanged is called when the signing keys have.
 	keysChanged func(ctx context.Context) error
 	keysEpoch   int64
-	// anew says that the next reading begins from the start: after one that failed it may be another server that answers.
-	anew bool
+	// from is where the next reading goes on; the beginning after one that failed.
+	from store.Place
 
 	trust      sync.Mutex // guards the writing of heard
 	distrusted int64      // a reading that began before this ticket was given is not trusted
@@ -49,14 +48,14 @@ const (
 	askPause = 200 * time.Millisecond
 )
 
-// maxWriting is how long a transaction may take from what it revokes to its commit. Whatever it revoked longer before may
-// be missed by others.
+// maxWriting is how long a transaction may take from what it revokes to its commit for a node to know of it that starts, or
+// begins anew, after that. Nodes that follow meanwhile miss nothing.
 const maxWriting = time.Hour
 
-func newView(s SessionConfig, db *store.Store, now func() time.Time) *view {
+func newView(node string, s SessionConfig, db *store.Store, now func() time.Time) *view {
 	return &view{
 		read: db.ReadRevocations, now: now, poll: s.PollInterval, stale: s.MaxStaleness,
-		known: revocations.New(strings.ReplaceAll(roster.NewID().String(), "-", ""), s.AccessTTL, s.Leeway), reading: make(chan struct{}, 1),
+		known: revocations.New(node, s.AccessTTL, s.Leeway), reading: make(chan struct{}, 1),
 	}
 }
 
@@ -72,11 +71,12 @@ func (v *view) catchUp(ctx context.Context) error {
 	if v.served >= ticket && v.heard.Load() != nil { // which distrust may have taken away since
 		return nil
 	}
-	upTo, began, position := v.asked.Load(), v.now(), v.known.Position()
-	if v.anew {
-		position = 0
+	upTo, began := v.asked.Load(), v.now()
+	if last := v.heard.Load(); last != nil && began.Before(*last) {
+		// The clock was set back. What was learned by the wrong time may have been forgotten too early.
+		v.from = store.Place{}
 	}
-	r, err := v.read(ctx, position, v.known.Life()+maxWriting)
+	r, err := v.read(ctx, v.from, v.known.Life()+maxWriting)
 	if err == nil {
 		v.known.Learn(newsOf(r), began)
 	}
@@ -85,8 +85,8 @@ func (v *view) catchUp(ctx context.Context) error {
 			v.keysEpoch = r.KeysEpoch
 		}
 	}
-	v.anew = err != nil
-	if err != nil {
+	if v.from = r.Place; err != nil {
+		v.from = store.Place{}
 		v.failed.Store(&began)
 		return err
 	}
@@ -101,7 +101,7 @@ func (v *view) catchUp(ctx context.Context) error {
 
 // newsOf is what was read, for the memory.
 func newsOf(r store.Revocations) revocations.News {
-	n := revocations.News{Position: r.Position, GlobalEpoch: r.GlobalEpoch}
+	n := revocations.News{Server: r.Server, Position: r.Position, GlobalEpoch: r.GlobalEpoch}
 	for _, x := range r.Sessions {
 		n.Sessions = append(n.Sessions, revocations.Session(x))
 	}
@@ -138,9 +138,12 @@ func (v *view) usable(err error) error {
 // age is how long ago the last reading began.
 func (v *view) age() time.Duration { return since(v.now, &v.heard) }
 
+// since is how long ago something was; never where the clock was set back since, and nobody can tell.
 func since(now func() time.Time, at *atomic.Pointer[time.Time]) time.Duration {
 	if t := at.Load(); t != nil {
-		return now().Sub(*t)
+		if age := now().Sub(*t); age >= 0 {
+			return age
+		}
 	}
 	return never
 }

@@ -357,12 +357,12 @@ func (c *crowded) requests(t *testing.T, ids []roster.ID) {
 	run("GetSession", func(ctx context.Context, i int) error { return ignore(c.GetSession(ctx, sessions[i].ID)) })
 	inTx("LockSession", func(ctx context.Context, i int) error { return ignore(c.LockSession(ctx, sessions[i].ID)) })
 	run("ListSessions", func(ctx context.Context, i int) error { return ignore(c.ListSessions(ctx, ids[i], c.now)) })
-	known, err := c.ReadRevocations(t.Context(), 0, time.Minute)
+	known, err := c.ReadRevocations(t.Context(), store.Place{}, time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}
 	run("ReadRevocations", func(ctx context.Context, _ int) error {
-		return ignore(c.ReadRevocations(ctx, known.Position, time.Minute))
+		return ignore(c.ReadRevocations(ctx, known.Place, time.Minute))
 	})
 	run("GetRights", func(ctx context.Context, i int) error {
 		_, _, err := c.GetRights(ctx, ids[i], sessions[i].ID, c.now)

@@ -264,6 +264,9 @@ func (s *Store) open(ctx context.Context) (tx *sqlx.Tx, giveUp context.CancelFun
 		}
 		err = wait.Err()
 	}
+	if outdated(err) { // a standby begins none that writes, and says feature_not_supported
+		err = roster.ErrUnavailable.WithRetryAfter(time.Second).WithCause(errStandby)
+	}
 	if err != nil {
 		giveUp()
 		return nil, nil, s.failure(ctx, fmt.Errorf("begin: %w", err))

@@ -10,26 +10,26 @@ import (
 )
 
 // cursor is how far somebody has followed: by the numbers of the memory that they have asked last, and for another one by
-// the position of the database.
+// the position of the database, as long as that is on the same server.
 type cursor struct {
-	position, globalEpoch int64
-	node                  string
-	number                int64
+	server, position, globalEpoch int64
+	node                          string
+	number                        int64
 }
 
 func (c cursor) String() string {
-	return fmt.Sprintf("%d.%d.%s.%d", c.position, c.globalEpoch, c.node, c.number)
+	return fmt.Sprintf("%d.%d.%d.%s.%d", c.server, c.position, c.globalEpoch, c.node, c.number)
 }
 
 const maxCursor = 128
 
 func parseCursor(text string) (cursor, error) {
 	part := strings.Split(text, ".")
-	if len(text) > maxCursor || len(part) != 4 {
+	if len(text) > maxCursor || len(part) != 5 {
 		return cursor{}, roster.ErrInvalidCursor
 	}
-	c := cursor{node: part[2]}
-	for i, into := range map[int]*int64{0: &c.position, 1: &c.globalEpoch, 3: &c.number} {
+	c := cursor{node: part[3]}
+	for i, into := range map[int]*int64{0: &c.server, 1: &c.position, 2: &c.globalEpoch, 4: &c.number} {
 		n, err := strconv.ParseInt(part[i], 10, 64)
 		if err != nil || n < 0 {
 			return cursor{}, roster.ErrInvalidCursor
@@ -51,7 +51,7 @@ func (k *Known) Ahead(after string) (bool, error) {
 	}
 	k.mu.RLock()
 	defer k.mu.RUnlock()
-	return c.position > k.position || c.globalEpoch > k.globalEpoch || c.node == k.node && c.number > k.last, nil
+	return c.server != k.server || c.position > k.position || c.globalEpoch > k.globalEpoch || c.node == k.node && c.number > k.last, nil
 }
 
 // Since returns what is live and came after a cursor, "" for all, and the cursor to go on from; at most so many entries,
@@ -67,7 +67,8 @@ func (k *Known) Since(after string, most int) (r roster.Revocations, news bool, 
 	k.mu.RLock()
 	defer k.mu.RUnlock()
 	same := c.node == k.node && !all
-	if c.position > k.position || same && c.number > k.last { // of another database, or of another life of this one
+	// It is of another server, of one that was restored from a copy, or of another life of this node.
+	if c.server != k.server && !same || c.server == k.server && c.position > k.position || same && c.number > k.last {
 		c, all, same = cursor{}, true, false
 	}
 	r = roster.Revocations{GlobalEpoch: k.globalEpoch, AccessTTL: k.ttl, Sessions: []roster.ID{}, Users: []roster.UserEpoch{}}
@@ -75,13 +76,13 @@ func (k *Known) Since(after string, most int) (r roster.Revocations, news bool, 
 	if same {
 		from = sort.Search(len(k.entries), func(i int) bool { return k.entries[i].number > c.number })
 	}
-	next := cursor{k.position, k.globalEpoch, k.node, k.last}
+	next := cursor{k.server, k.position, k.globalEpoch, k.node, k.last}
 	for _, e := range k.entries[from:] {
 		if !all && !same && e.at < c.position {
 			continue
 		}
 		if len(r.Sessions)+len(r.Users) == most { // the rest is told by the numbers from here on
-			r.More, next.position = true, c.position
+			r.More, next.server, next.position = true, c.server, c.position
 			break
 		}
 		next.number = e.number

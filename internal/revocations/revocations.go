@@ -11,6 +11,8 @@ import (
 
 // News is what was read of revocations: some of it may have been read before.
 type News struct {
+	// Server is whose transactions the positions count; 0 where there is one only.
+	Server int64
 	// Position is where the next reading of the database goes on; 0 where it was not read.
 	Position    int64
 	GlobalEpoch int64
@@ -37,6 +39,7 @@ type Known struct {
 
 	mu          sync.RWMutex
 	ttl, leeway time.Duration
+	server      int64
 	position    int64
 	globalEpoch int64
 	read        bool // anything at all
@@ -88,13 +91,6 @@ func (k *Known) SetTTL(ttl time.Duration) {
 	k.ttl = ttl
 }
 
-// Position is where the next reading of the database goes on.
-func (k *Known) Position() int64 {
-	k.mu.RLock()
-	defer k.mu.RUnlock()
-	return k.position
-}
-
 // Learn takes over what was read at a time, and reports whether anything of it was new.
 func (k *Known) Learn(n News, now time.Time) bool {
 	k.mu.Lock()
@@ -103,7 +99,7 @@ func (k *Known) Learn(n News, now time.Time) bool {
 	if !k.read || n.GlobalEpoch != k.globalEpoch {
 		k.last++
 	}
-	k.read, k.position, k.globalEpoch = true, n.Position, n.GlobalEpoch
+	k.read, k.server, k.position, k.globalEpoch = true, n.Server, n.Position, n.GlobalEpoch
 	for _, x := range n.Sessions {
 		if _, known := k.sessions[x.ID]; !known {
 			k.sessions[x.ID] = now

@@ -96,6 +96,20 @@ func TestSince(t *testing.T) {
 		r, is := since(t, behind, first.Position, 100)
 		wants(t, r, is, true, 9)
 	})
+	t.Run("gives all to one who comes from another server, whose positions are not these", func(t *testing.T) {
+		promoted, begun := memory("d"), memory("e")
+		promoted.Learn(revocations.News{Server: 1, Position: 12, Sessions: []revocations.Session{ended(1, 11)}}, now)
+		before, _ := since(t, promoted, "", 100)
+		promoted.Learn(revocations.News{Server: 2, Position: 11, Sessions: []revocations.Session{ended(1, 5), ended(2, 10)}}, now)
+		begun.Learn(revocations.News{Server: 2, Position: 13, Sessions: []revocations.Session{ended(1, 5), ended(2, 10)}}, now)
+		r, is := since(t, promoted, before.Position, 100)
+		wants(t, r, is, true, 2)
+		if ahead, err := begun.Ahead(before.Position); !ahead || err != nil {
+			t.Errorf("got %t, %v", ahead, err)
+		}
+		r, is = since(t, begun, before.Position, 100)
+		wants(t, r, is, true, 1, 2)
+	})
 	t.Run("gives many in pieces, also where it goes on elsewhere", func(t *testing.T) {
 		a, b := memory("a"), memory("b")
 		var list []revocations.Session
@@ -122,7 +136,9 @@ func TestSince(t *testing.T) {
 		wants(t, r, is, false)
 	})
 	t.Run("refuses what is no cursor", func(t *testing.T) {
-		for _, text := range []string{"x", "1.2.a", "1.2.a.b", "-1.0.a.0", "1.2.a.3.4", "99999999999999999999.0.a.0", "....", "1..a.0"} {
+		for _, text := range []string{
+			"x", "0.1.2.a", "0.1.2.a.b", "0.-1.0.a.0", "0.1.2.a.3.4", "0.99999999999999999999.0.a.0", "....", "0.1..a.0", "a.1.2.a.3",
+		} {
 			if _, _, _, err := k.Since(text, 1); !errors.Is(err, roster.ErrInvalidCursor) {
 				t.Errorf("%q: %v", text, err)
 			}
