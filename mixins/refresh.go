@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/roster-go/roster"
@@ -39,7 +40,7 @@ func (c *Core[U]) rotate(ctx context.Context, token tokens.Refresh) (pair roster
 	if err != nil {
 		return pair, false, err
 	}
-	successor, err := token.SealSuccessor(next)
+	successor, err := token.SealSuccessor(next + roster.Secret(madeBy+c.node))
 	if err != nil {
 		return pair, false, err
 	}
@@ -90,6 +91,12 @@ func (c *Core[U]) judgeRefresh(ctx context.Context, token tokens.Refresh) (roste
 	}
 	now := c.now()
 	current, previous := token.Matches(x.SecretHash), token.Matches(x.PreviousHash)
+	var next roster.Secret // of the previous one, within the grace
+	if previous && len(x.Successor) > 0 && x.RotatedAt != nil {
+		if next, err = c.inGrace(x, token, now); err != nil {
+			return pair, err
+		}
+	}
 	state := c.mayLogIn(ctx, u.Base())
 	if errors.Is(state, errDeleted) {
 		state = roster.ErrSessionRevoked
@@ -107,7 +114,7 @@ func (c *Core[U]) judgeRefresh(ctx context.Context, token tokens.Refresh) (roste
 		return pair, roster.ErrInvalidRefresh // of a future that a backup has undone
 	case x.GlobalEpoch < epoch: // it is over whoever comes: there is no theft to tell of
 		return pair, c.endForBlackout(ctx, x)
-	case !current && !(previous && c.inGrace(x, now)):
+	case !current && next == "":
 		return pair, c.reused(ctx, x, token)
 	case state != nil:
 		return pair, c.endForState(ctx, x, state)
@@ -118,10 +125,6 @@ func (c *Core[U]) judgeRefresh(ctx context.Context, token tokens.Refresh) (roste
 	if current {
 		// It was the current one when it was looked up, and is again: something else had the row meanwhile.
 		return c.again(ctx, token)
-	}
-	next, err := token.OpenSuccessor(x.Successor)
-	if err != nil {
-		return pair, roster.ErrInvalidRefresh.WithCause(err)
 	}
 	return c.pair(ctx, u, x, next)
 }
@@ -141,10 +144,27 @@ func (c *Core[U]) refreshState(ctx context.Context, id roster.ID) (x store.Sessi
 	return x, u, epoch, err
 }
 
-// inGrace reports whether the previous token may still have its successor: two tabs that refresh at once, and a client
-// whose answer was lost.
-func (c *Core[U]) inGrace(x store.Session, now time.Time) bool {
-	return x.RotatedAt != nil && len(x.Successor) > 0 && now.Sub(*x.RotatedAt) <= c.Settings.Session.Grace
+// madeBy stands between a successor and the name of the node that made it.
+const madeBy = " "
+
+// inGrace returns the successor of the previous token as long as that may still have it: two tabs that refresh at once,
+// and a client whose answer was lost. It is "" afterwards. What another node has rotated was rotated by another clock: there
+// a difference within the leeway is no sign of theft.
+func (c *Core[U]) inGrace(x store.Session, token tokens.Refresh, now time.Time) (roster.Secret, error) {
+	s := c.Settings.Session
+	elapsed := now.Sub(*x.RotatedAt)
+	if s.Grace <= 0 || elapsed > s.Grace+s.Leeway || elapsed < -s.Leeway {
+		return "", nil
+	}
+	sealed, err := token.OpenSuccessor(x.Successor)
+	if err != nil {
+		return "", roster.ErrInvalidRefresh.WithCause(err)
+	}
+	next, node, _ := strings.Cut(sealed.Reveal(), madeBy)
+	if node == c.node && elapsed > s.Grace {
+		return "", nil
+	}
+	return roster.Secret(next), nil
 }
 
 // again tries once more to rotate a token that is the current one after all.

@@ -30,7 +30,7 @@ type SessionConfig struct {
 	// ShortIdle is RefreshIdle for log-ins that are not to be remembered; 0 means 12 h.
 	ShortIdle time.Duration
 	// Grace is how long the previous refresh token still gets the same successor, 0 to 60 s; 0 means 10 s, a
-	// negative value none.
+	// negative value none. On another node than made it, whose clock may differ, it is longer by the Leeway.
 	Grace time.Duration
 	// Leeway is how far clocks may differ, at most 60 s; 0 means 5 s.
 	Leeway time.Duration
