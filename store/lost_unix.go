@@ -3,6 +3,7 @@
 package store
 
 import (
+	"errors"
 	"net"
 	"syscall"
 )
@@ -22,7 +23,7 @@ func hungUp(conn net.Conn) bool {
 	err = raw.Read(func(fd uintptr) bool {
 		var one [1]byte
 		_, err := syscall.Read(int(fd), one[:])
-		gone = err != syscall.EAGAIN && err != syscall.EWOULDBLOCK && err != syscall.EINTR //nolint:errorlint // never wrapped
+		gone = !errors.Is(err, syscall.EAGAIN) && !errors.Is(err, syscall.EINTR)
 		return true
 	})
 	return gone || err != nil
