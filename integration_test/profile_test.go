@@ -3,6 +3,7 @@ package integration_test
 import (
 	"context"
 	"errors"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -320,9 +321,7 @@ func TestHTTPProfiles(t *testing.T) {
 		login := func(t *testing.T, name string, more fields) reply {
 			t.Helper()
 			body := fields{"login": name, "password": passphrase}
-			for member, value := range more {
-				body[member] = value
-			}
+			maps.Copy(body, more)
 			return s.do(t, "POST /api/login", body)
 		}
 		t.Run("SESS-80 HTTP-102 by what it calls itself", func(t *testing.T) {
