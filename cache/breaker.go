@@ -45,6 +45,15 @@ func (b *breaker) allow() bool {
 	return true
 }
 
+// undecided takes back that allow let a call out, which told nothing of the server: another may try.
+func (b *breaker) undecided() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.weight >= breakerOpens {
+		b.until = b.now()
+	}
+}
+
 // done records the outcome of a call that allow let out.
 func (b *breaker) done(err error) {
 	b.mu.Lock()

@@ -184,6 +184,47 @@ func TestRedisBreaker(t *testing.T) {
 		}
 	})
 
+	t.Run("callers that go away leave the call of the second to others (STORE-39)", func(t *testing.T) {
+		t.Parallel()
+		var away atomic.Bool
+		var gone context.CancelFunc
+		client := failing(t, &atomic.Int64{})
+		client.AddHook(answers{func() error {
+			if gone != nil {
+				gone()
+				return context.Canceled
+			}
+			if away.Load() {
+				return errors.New("away")
+			}
+			return nil
+		}})
+		clock := cachetest.NewClock()
+		c := cache.NewRedis(client, cache.RedisConfig{Now: clock.Now})
+		away.Store(true)
+		for range 5 {
+			_, _, _ = c.Get(t.Context(), "k")
+		}
+		away.Store(false)
+		clock.Advance(time.Second)
+		for range 3 {
+			ctx, cancel := context.WithCancel(t.Context())
+			gone = cancel
+			if _, _, err := c.Get(ctx, "k"); !errors.Is(err, context.Canceled) {
+				t.Errorf("a caller that went away: %v", err)
+			}
+		}
+		gone = nil
+		ended, cancel := context.WithCancel(t.Context())
+		cancel()
+		if _, _, err := c.Get(ended, "k"); !errors.Is(err, context.Canceled) {
+			t.Errorf("a caller that had gone: %v", err)
+		}
+		if _, _, err := c.Get(t.Context(), "k"); errors.Is(err, cache.ErrUnavailable) {
+			t.Errorf("the next one: %v", err)
+		}
+	})
+
 	t.Run("it opens while one node of several does not answer (STORE-39)", func(t *testing.T) {
 		t.Parallel()
 		away := errors.New("away")

@@ -21,6 +21,9 @@ func (r *Redis) Subscribe(ctx context.Context, channel string) (<-chan Event, er
 	if err := checkKeys(ctx, channel); err != nil {
 		return nil, err
 	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	if !r.breaker.allow() {
 		return nil, fmt.Errorf("%w: waiting after failures", ErrUnavailable)
 	}

@@ -60,6 +60,9 @@ func mindsDeadlines(client redis.UniversalClient) bool {
 
 // guard runs send no longer than the limit. Where the client does not see to that, send is left behind then.
 func (r *Redis) guard(ctx context.Context, send func(context.Context) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	if !r.breaker.allow() {
 		return fmt.Errorf("%w: waiting after failures", ErrUnavailable)
 	}
@@ -72,7 +75,11 @@ func (r *Redis) guard(ctx context.Context, send func(context.Context) error) err
 	case r.slots <- struct{}{}:
 	case <-limited.Done():
 		cancel()
-		return r.settle(ctx, limited.Err())
+		r.breaker.undecided() // nothing was sent
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		return fmt.Errorf("%w: too many calls at once", ErrUnavailable)
 	}
 	answer := make(chan error, 1)
 	go func() {
@@ -97,6 +104,7 @@ func (r *Redis) guard(ctx context.Context, send func(context.Context) error) err
 // settle tells the breaker how a call went. A caller that went away says nothing about the server.
 func (r *Redis) settle(ctx context.Context, err error) error {
 	if err != nil && ctx.Err() != nil {
+		r.breaker.undecided()
 		return ctx.Err()
 	}
 	r.breaker.done(err)

@@ -27,7 +27,8 @@ func (c *Core[U]) profilesOf(ctx context.Context, u U, options roster.IssueOptio
 		names = append(names, options.Profile)
 	}
 	if s.ChooseProfile != nil {
-		chosen, err := s.ChooseProfile(ctx, c.Plan.clone(u), options)
+		c.Store.HookRuns(ctx)
+		chosen, err := s.ChooseProfile(forHooks(ctx), c.Plan.clone(u), options)
 		if err != nil {
 			return nil, err
 		}

@@ -35,8 +35,9 @@ type view struct {
 	// keysChanged is called when the signing keys have.
 	keysChanged func(ctx context.Context) error
 	keysEpoch   int64
-	// from is where the next reading goes on; the beginning after one that failed.
-	from store.Place
+	// from is where the next reading goes on; the beginning after one that failed. began is when the last one did.
+	from  store.Place
+	began time.Time
 
 	trust      sync.Mutex // guards the writing of heard
 	distrusted int64      // a reading that began before this ticket was given is not trusted
@@ -72,10 +73,11 @@ func (v *view) catchUp(ctx context.Context) error {
 		return nil
 	}
 	upTo, began := v.asked.Load(), v.now()
-	if last := v.heard.Load(); last != nil && began.Before(*last) {
+	if revocations.Age(began, v.began) == never {
 		// The clock was set back. What was learned by the wrong time may have been forgotten too early.
 		v.from = store.Place{}
 	}
+	v.began = began
 	r, err := v.read(ctx, v.from, v.known.Life()+maxWriting)
 	if err == nil {
 		v.known.Learn(newsOf(r), began)
@@ -141,14 +143,12 @@ func (v *view) age() time.Duration { return since(v.now, &v.heard) }
 // since is how long ago something was; never where the clock was set back since, and nobody can tell.
 func since(now func() time.Time, at *atomic.Pointer[time.Time]) time.Duration {
 	if t := at.Load(); t != nil {
-		if age := now().Sub(*t); age >= 0 {
-			return age
-		}
+		return revocations.Age(now(), *t)
 	}
 	return never
 }
 
-const never = time.Duration(1<<63 - 1)
+const never = revocations.Never
 
 // distrust makes the next request read, whatever comes of it, and of readings that are under way.
 func (v *view) distrust() {
@@ -182,7 +182,8 @@ func (c *Core[U]) Revoked(ctx context.Context) {
 // followPause gathers what others tell in a burst.
 const followPause = 5 * time.Millisecond
 
-// listenPause is how long after a try to subscribe that failed follow reads, and tries again.
+// listenPause is how often follow reads while nobody can wake it, whatever the poll, and how long after a try to subscribe that
+// failed it tries again.
 const listenPause = time.Second
 
 // maxFollow bounds one reading by follow.
@@ -194,7 +195,7 @@ func (c *Core[U]) follow(ctx context.Context) {
 	defer c.view.following.Store(false)
 	tick := time.NewTicker(c.view.poll)
 	defer tick.Stop()
-	feed := c.listen(ctx)
+	feed, deaf := c.listen(ctx), false
 	for failing := false; ; {
 		inner, cancel := context.WithTimeout(ctx, maxFollow)
 		err := c.view.catchUp(inner)
@@ -207,24 +208,23 @@ func (c *Core[U]) follow(ctx context.Context) {
 			c.reportView(ctx, err)
 		}
 		var again <-chan time.Time
-		if feed == nil { // the poll may be rare
+		if feed == nil || deaf { // the poll may be rare
 			again = time.After(listenPause)
 		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-again:
-			feed = c.listen(ctx)
-		case <-tick.C:
 			if feed == nil {
 				feed = c.listen(ctx)
 			}
-		case _, ok := <-feed:
+		case <-tick.C:
+		case e, ok := <-feed:
 			if !ok {
-				feed = nil
+				feed, deaf = nil, false
 				continue
 			}
-			gather(ctx, feed)
+			deaf = gather(ctx, feed, e).Kind == cache.Lost
 		}
 	}
 }
@@ -238,20 +238,21 @@ func (c *Core[U]) listen(ctx context.Context) <-chan cache.Event {
 	return feed
 }
 
-// gather takes what comes within a moment, so that one reading serves for all of a burst.
-func gather(ctx context.Context, feed <-chan cache.Event) {
+// gather takes what comes within a moment of an event, so that one reading serves for all of a burst, and returns the last.
+func gather(ctx context.Context, feed <-chan cache.Event, last cache.Event) cache.Event {
 	end := time.NewTimer(followPause)
 	defer end.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			return
+			return last
 		case <-end.C:
-			return
-		case _, ok := <-feed:
+			return last
+		case e, ok := <-feed:
 			if !ok {
-				return // the caller finds it closed as well
+				return last // the caller finds it closed as well
 			}
+			last = e
 		}
 	}
 }

@@ -32,7 +32,7 @@ type prompt struct {
 
 // Connect implements driver.Connector.
 func (p *prompt) Connect(ctx context.Context) (driver.Conn, error) {
-	own, line := *p.Connector, &line{}
+	own, line := *p.Connector, &line{onCut: func() { p.lost.Add(1) }}
 	own.Dialer(line)
 	over := line.watch(ctx, 0)
 	lost := p.lost.Load()
@@ -47,7 +47,10 @@ func (p *prompt) Connect(ctx context.Context) (driver.Conn, error) {
 		return nil, fmt.Errorf("a connection of lib/pq cannot do what it could: %T", conn)
 	}
 	line.connected.Store(true)
-	line.onCut = func() { p.lost.Add(1) }
+	if line.gone.Load() { // its time ended just now
+		_ = conn.Close()
+		return nil, driver.ErrBadConn
+	}
 	return &promptConn{known, line, &p.lost, lost}, nil
 }
 
@@ -100,32 +103,38 @@ func (l *line) watch(ctx context.Context, wait time.Duration) (done func()) {
 	if ctx.Done() == nil {
 		return func() {}
 	}
-	over := make(chan struct{})
+	over, isOver := make(chan struct{}), false // the latter guarded by mu: nothing is cut that somebody else may have by now
 	unwatch := context.AfterFunc(ctx, func() {
 		late := time.NewTimer(wait)
 		defer late.Stop()
 		select {
 		case <-over:
 		case <-late.C:
-			l.cut()
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			if !isOver {
+				l.cut()
+			}
 		}
 	})
 	return sync.OnceFunc(func() {
 		unwatch()
+		l.mu.Lock()
+		isOver = true
+		l.mu.Unlock()
 		close(over)
 	})
 }
 
+// cut gives the connection up. The caller holds mu.
 func (l *line) cut() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	if l.gone.Swap(true) {
 		return
 	}
 	if l.conn != nil {
 		_ = l.conn.Close()
 	}
-	if l.onCut != nil {
+	if l.connected.Load() {
 		l.onCut()
 	}
 }

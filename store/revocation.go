@@ -74,10 +74,14 @@ func (s *Store) Outside(ctx context.Context) (context.Context, context.CancelFun
 	return outer, func() {}
 }
 
-// revocationsAt begins a reading: what holds of all, and where it stands. The server is told by its start.
+// revocationsAt begins a reading: what holds of all, and where it stands. The server is told by its start, or by its recovery
+// if that was later: when one of its processes crashes it recovers without a start, and gives transaction ids again that were
+// of no consequence. Then statistics begin anew; those of PostgreSQL 14 are slow to read, and there is the last checkpoint.
 const revocationsAt = `
 		SELECT g.epoch, g.keys_epoch, cast(cast(pg_snapshot_xmin(pg_current_snapshot()) AS text) AS bigint),
-			cast(extract(epoch FROM pg_postmaster_start_time()) * 1000000 AS bigint), cast(pg_current_snapshot() AS text),
+			cast(extract(epoch FROM greatest(pg_postmaster_start_time(),
+				CASE WHEN cast(current_setting('server_version_num') AS integer) < 150000 THEN (SELECT checkpoint_time FROM pg_control_checkpoint())
+				ELSE pg_stat_get_bgwriter_stat_reset_time() END)) * 1000000 AS bigint), cast(pg_current_snapshot() AS text),
 			pg_is_in_recovery(), r.session_id, r.user_id, r.epoch, coalesce(r.xid, 0)
 		FROM {state} g LEFT JOIN {revocations} r ON `
 

@@ -36,6 +36,11 @@ func newAsker(cfg Config) asker {
 	return asker{client}
 }
 
+// statusError is the status of an answer that is not 200.
+type statusError int
+
+func (e statusError) Error() string { return fmt.Sprintf("the answer was %d", int(e)) }
+
 // get returns the body of an answer 200, of so many bytes at most, and its header.
 func (a asker) get(ctx context.Context, address string, limit int64, most time.Duration, prove func(r *http.Request)) ([]byte, http.Header, error) {
 	ctx, cancel := context.WithTimeout(ctx, most)
@@ -52,7 +57,7 @@ func (a asker) get(ctx context.Context, address string, limit int64, most time.D
 	}
 	defer func() { _ = response.Body.Close() }()
 	if response.StatusCode != http.StatusOK {
-		return nil, nil, fmt.Errorf("the answer was %d", response.StatusCode)
+		return nil, nil, statusError(response.StatusCode)
 	}
 	text, err := io.ReadAll(io.LimitReader(response.Body, limit+1))
 	if err != nil {

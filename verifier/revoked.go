@@ -82,6 +82,9 @@ func parseAnswer(text []byte) (answer, error) {
 // ask learns what came since the last answer, and reports whether it was anything. It waits so long for something new.
 func (r *revoked) ask(ctx context.Context, wait time.Duration) (news bool, err error) {
 	began := r.now()
+	if since(began, &r.heard) == never {
+		r.after = "" // the clock was set back: what was learned by the wrong time may have been forgotten too early
+	}
 	for range maxPages {
 		values := url.Values{}
 		if r.after != "" {
@@ -91,6 +94,9 @@ func (r *revoked) ask(ctx context.Context, wait time.Duration) (news bool, err e
 		text, _, err := r.asks.get(ctx, r.config.URL+"?"+values.Encode(), maxAnswer, wait+askTimeout, func(q *http.Request) {
 			q.SetBasicAuth(r.config.Service, r.config.Secret.Reveal())
 		})
+		if errors.Is(err, statusError(http.StatusBadRequest)) {
+			r.after = "" // of a server of another version: the next request begins anew
+		}
 		if err != nil {
 			return news, err
 		}

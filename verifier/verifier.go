@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/roster-go/roster"
+	"github.com/roster-go/roster/internal/revocations"
 	"github.com/roster-go/roster/tokens"
 )
 
@@ -182,12 +183,12 @@ func unavailable(err error) error {
 	return roster.ErrUnavailable.WithRetryAfter(time.Second).WithCause(err)
 }
 
-const never = time.Duration(1<<63 - 1)
+const never = revocations.Never
 
-// since is how long ago a moment was; never: there was none.
+// since is how long ago a moment was; never: there was none, or the clock was set back since, and nobody can tell.
 func since(now time.Time, at *atomic.Pointer[time.Time]) time.Duration {
 	if t := at.Load(); t != nil {
-		return now.Sub(*t)
+		return revocations.Age(now, *t)
 	}
 	return never
 }

@@ -452,6 +452,46 @@ func TestRevocations(t *testing.T) {
 			t.Errorf("%d requests", n)
 		}
 	})
+	// ends answers as Roster does: what has ended is in the first answer, and nothing new comes after it.
+	ends := func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Query().Get("after") == "" {
+			says(told("1", 1, false, `"`+sid+`"`, ""))(w, r)
+			return
+		}
+		says(told("1", 1, false, "", ""))(w, r)
+	}
+	t.Run("a clock that is set back makes it begin anew", func(t *testing.T) {
+		o := open(t)
+		o.tells(ends)
+		o.Advance(3 * time.Hour) // it runs ahead
+		v := o.verifier(t, following(o))
+		ahead := o.sign(t)
+		wants(t, v, ahead, roster.ErrSessionRevoked)
+		o.Advance(2 * time.Hour) // what ended is forgotten by now
+		wants(t, v, o.sign(t), nil)
+		o.Advance(-5 * time.Hour)
+		wants(t, v, o.sign(t), roster.ErrSessionRevoked)
+		o.tells(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) })
+		o.Advance(-time.Hour)
+		wants(t, v, o.sign(t), roster.ErrUnavailable) // how old is what it knows? nobody can tell
+	})
+	t.Run("a position that the server does not know makes it begin anew", func(t *testing.T) {
+		o := open(t)
+		o.tells(ends)
+		v := o.verifier(t, following(o))
+		wants(t, v, o.sign(t), roster.ErrSessionRevoked)
+		o.tells(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Query().Get("after") != "" {
+				w.WriteHeader(http.StatusBadRequest)
+				return
+			}
+			says(told("a.new.form", 1, false, `"`+sid+`"`, ""))(w, r)
+		})
+		o.Advance(time.Minute)
+		wants(t, v, o.sign(t), roster.ErrUnavailable)
+		o.Advance(time.Second)
+		wants(t, v, o.sign(t), roster.ErrSessionRevoked)
+	})
 	t.Run("without Run 64 requests ask once a second", func(t *testing.T) {
 		o := open(t)
 		o.tells(says(told("1", 1, false, "", "")))

@@ -131,7 +131,7 @@ const sweepEvery = time.Minute
 
 // sweep forgets what can kill no token any more. It makes the maps anew, since they do not shrink.
 func (k *Known) sweep(now time.Time) {
-	if now.Sub(k.swept) < sweepEvery {
+	if now.Sub(k.swept).Abs() < sweepEvery { // the clock may have been set back
 		return
 	}
 	k.swept = now

@@ -12,6 +12,8 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -132,8 +134,25 @@ func (p *Process) Host() string { return fmt.Sprintf("127.0.0.1:%d", p.Port) }
 // Stop lets the server end in good order, and waits for that.
 func (p *Process) Stop() { p.end(os.Interrupt) }
 
-// Kill ends the server at once, as a machine ends that loses its power.
-func (p *Process) Kill() { p.end(os.Kill) }
+// Kill ends the server at once with all its processes, as a machine ends that loses its power.
+func (p *Process) Kill() {
+	_ = p.Freeze() // it makes no more of them
+	for _, child := range p.children() {
+		_ = syscall.Kill(child, syscall.SIGKILL)
+	}
+	p.end(os.Kill)
+}
+
+// children are the processes that the server has started and not waited for.
+func (p *Process) children() (list []int) {
+	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", p.PID(), p.PID())) // elsewhere they end by themselves
+	for word := range strings.FieldsSeq(string(text)) {
+		if pid, err := strconv.Atoi(word); err == nil {
+			list = append(list, pid)
+		}
+	}
+	return list
+}
 
 func (p *Process) end(signal os.Signal) {
 	_ = p.cmd.Process.Signal(signal)
