@@ -8,7 +8,6 @@ import (
 	"io"
 	"log/slog"
 	"maps"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -25,6 +24,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/roster-go/roster"
+	"github.com/roster-go/roster/internal/servers"
 	"github.com/roster-go/roster/mixins"
 	"github.com/roster-go/roster/notify"
 	"github.com/roster-go/roster/rostertest"
@@ -264,7 +264,7 @@ func TestCreateSuperuser(t *testing.T) {
 // serve starts the server and returns its address and what it has printed; it is stopped at the end of the test.
 func serve(t *testing.T, args ...string) (address string, printed func() string) {
 	t.Helper()
-	address = freeAddress(t)
+	address = freeAddress()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	var out, errs output
 	done := make(chan int)
@@ -283,19 +283,11 @@ func serve(t *testing.T, args ...string) (address string, printed func() string)
 	return address, out.String
 }
 
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = listener.Close()
-	return listener.Addr().String()
-}
+func freeAddress() string { return fmt.Sprintf("127.0.0.1:%d", servers.FreePort()) }
 
-// answers waits until a server does.
+// answers waits until a server does, which takes long on a slow machine.
 func answers(address string) bool {
-	for range 100 {
+	for began := time.Now(); time.Since(began) < 20*time.Second; {
 		response, err := http.Get("http://" + address + "/readyz") //nolint:noctx // it is tried until the server answers
 		if err == nil {
 			_ = response.Body.Close()
@@ -509,7 +501,7 @@ func TestLogLevel(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		var errs output
 		done := make(chan int)
-		address := freeAddress(t)
+		address := freeAddress()
 		go func() {
 			done <- run(ctx, []string{
 				"serve", "--addr=" + address, "--dev", "--database=sqlite:" + filepath.Join(t.TempDir(), "roster.db"), "--log-level=" + level,

@@ -177,14 +177,36 @@ func (p *Process) Close() {
 // nextPort begins elsewhere in each program: several run at once.
 var nextPort = func() *atomic.Uint32 { n := &atomic.Uint32{}; n.Store(rand.Uint32()); return n }()
 
-// FreePort is one below 32768: those above are handed out to outgoing connections.
+// Ports are below 32768: those above are handed out to outgoing connections.
+const (
+	firstPort, ports = 26_000, 6_000
+	// Those of servers that have a bus are elsewhere, and so are their buses, by so much: nobody else takes the port of a bus
+	// between its choice and its use.
+	firstBusPort, busPorts, toBus = 12_000, 4_000, 10_000
+)
+
+// FreePort is one of 127.0.0.1, from 26000 to 31999.
 func FreePort() int {
 	for {
-		port := 20_000 + int(nextPort.Add(1)%12_000)
-		listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)) //nolint:noctx // it is closed at once
-		if err == nil {
-			_ = listener.Close()
+		if port := firstPort + int(nextPort.Add(1)%ports); free(port) {
 			return port
 		}
 	}
+}
+
+// busPort is a free port with another one 10,000 above it, by which the nodes of a cluster talk.
+func busPort() int {
+	for {
+		if port := firstBusPort + int(nextPort.Add(1)%busPorts); free(port) && free(port+toBus) {
+			return port
+		}
+	}
+}
+
+func free(port int) bool {
+	listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)) //nolint:noctx // it is closed at once
+	if err == nil {
+		_ = listener.Close()
+	}
+	return err == nil
 }

@@ -3,7 +3,6 @@ package servers
 import (
 	"context"
 	"fmt"
-	"net"
 	"os/exec"
 	"slices"
 	"strconv"
@@ -93,22 +92,4 @@ func until(ctx context.Context, what string, holds func() bool) error {
 		}
 	}
 	return nil
-}
-
-// busPort is a free port with another one 10,000 above it, by which the nodes of a cluster talk.
-func busPort() int {
-	for {
-		port := FreePort() - 8_000
-		if free(port) && free(port+10_000) {
-			return port
-		}
-	}
-}
-
-func free(port int) bool {
-	listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)) //nolint:noctx // it is closed at once
-	if err == nil {
-		_ = listener.Close()
-	}
-	return err == nil
 }
