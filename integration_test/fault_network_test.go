@@ -112,8 +112,7 @@ func TestFaultNetworkSlow(t *testing.T) {
 	if err := network.Slow(50 * time.Millisecond); err != nil {
 		t.Fatal(err)
 	}
-	l := f.begin(t, 2)
-	time.Sleep(3 * time.Second)
+	l := f.begin(t, 3)
 	l.done(t, longest, false)
 }
 

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -115,22 +116,25 @@ func TestFaultRedisLate(t *testing.T) {
 	server := ownRedis(t)
 	server.Kill()
 	client := opened(t, "redis://"+server.Host())
+	ears := make([]*ear, 2)
 	nodes := newFleet(t, rostertest.Address(t, rostertest.PostgreSQL), 2, func(i int, cfg *usersrepo.Config) {
 		cfg.Cache = cache.NewRedis(client(i), cache.RedisConfig{})
-		hardlyPolls(cfg)
+		ears[i] = hardlyPolls(cfg)
 	})
-	for _, n := range nodes {
+	for i, n := range nodes {
 		m := n.member(t)
 		if a := n.login(m.name, m.password); !a.is(http.StatusOK) {
 			t.Errorf("log in without the cache: %s", a)
 		}
-		within(t, returns, "it has tried to listen", func() bool { return n.Stats().CacheErrors > 2 })
+		within(t, returns, "it has tried to listen again and again", func() bool { return ears[i].refused.Load() > 1 })
 	}
 	if err := server.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	within(t, returns, "the nodes use the cache", nodes.counted(t))
-	nodes[0].isHeard(t, nodes[1], "afterwards")
+	within(t, returns, "all listen", func() bool { return ears[0].listens.Load() > 0 && ears[1].listens.Load() > 0 })
+	nodes[0].isHeard(t, nodes[1], ears[1], "afterwards")
+	nodes[1].isHeard(t, nodes[0], ears[0], "afterwards")
 }
 
 // STORE-44: what others wrote under the keys of the repo is not there, and what they say on its channel says nothing.
@@ -172,7 +176,7 @@ func TestFaultRedisGarbage(t *testing.T) {
 	}
 	within(t, 2*returns, "much is spoiled", spoil)
 	nodes.once(t)
-	l.done(t, 10*time.Second, false)
+	l.done(t, longest, false)
 	nodes.refuses(t, pair)
 	if judged := nodes.guess(t, "afterwards"); judged > 60 {
 		t.Errorf("afterwards %d guesses from one address are judged", judged)
@@ -209,7 +213,7 @@ func TestFaultBothDown(t *testing.T) {
 				"register": n.ask("POST /register", fields{"username": "somebody", "password": passphrase}),
 			} {
 				known := what == "ask of an ended one" && a.is(http.StatusUnauthorized) // from memory
-				if !a.unavailable() && !known || a.took > 5*time.Second {
+				if !a.unavailable() && !known || a.took > longest {
 					t.Errorf("%s: node %d: %s: %s after %s", which, i, what, a, a.took)
 				}
 			}
@@ -255,17 +259,19 @@ func TestFaultBothDown(t *testing.T) {
 // as before by itself.
 func outlasts(t *testing.T, f cacheFault) {
 	t.Helper()
+	started := time.Now()
+	var listening *ear
 	all := newFleet(t, rostertest.Address(t, rostertest.PostgreSQL), 4, func(i int, cfg *usersrepo.Config) {
 		cfg.Cache = cache.NewRedis(f.client(i), cache.RedisConfig{})
 		cfg.Protection.CloseAfter = 4
 		if i == 3 {
-			hardlyPolls(cfg)
+			listening = hardlyPolls(cfg)
 		}
 	})
 	nodes, listener := all[:3], all[3]
 	hears := func(when string) {
 		t.Helper()
-		nodes[0].isHeard(t, listener, when)
+		nodes[0].isHeard(t, listener, listening, when)
 	}
 	within(t, returns, "the nodes use the cache", all.counted(t))
 	hears("before")
@@ -308,7 +314,9 @@ func outlasts(t *testing.T, f cacheFault) {
 		}
 	}
 	closed("meanwhile")
-	const wait = 180 * time.Millisecond // less than the time limit of a call
+	// Nodes and load share a slow machine, so this is not the 500 ms of a request: a client of Redis by itself waits for 3 s
+	// and more, and that most log-ins do not.
+	const wait = 2500 * time.Millisecond
 	if now := nodes.pace(); now > pace+wait {
 		t.Errorf("STORE-39: a log-in took %s, and now most take %s", pace, now)
 	}
@@ -330,29 +338,70 @@ func outlasts(t *testing.T, f cacheFault) {
 		t.Errorf("afterwards %d guesses from one address are judged", judged)
 	}
 	nodes.once(t)
-	l.done(t, 10*time.Second, false)
+	l.done(t, longest, false)
 	all.refuses(t, before, meanwhile)
 	for i, n := range nodes {
-		if lines := strings.Count(n.log.String(), "the cache does not answer"); lines < 1 || lines > 2 {
-			t.Errorf("node %d: logs %d lines", i, lines)
+		// One a minute.
+		lines := strings.Count(n.log.String(), "the cache does not answer")
+		if most := 1 + int(time.Since(started)/time.Minute); lines < 1 || lines > most {
+			t.Errorf("node %d: logs %d lines, want 1 to %d", i, lines, most)
 		}
 	}
 }
 
-// hardlyPolls makes a node that learns from the others what they revoke or, for these tests, not at all.
-func hardlyPolls(cfg *usersrepo.Config) {
+// hardlyPolls makes a node that learns from the others what they revoke, and hardly by itself. While it cannot subscribe it
+// reads each second all the same, and so what came over the feed is told by the ear.
+func hardlyPolls(cfg *usersrepo.Config) *ear {
 	cfg.Session.PollInterval, cfg.Session.MaxStaleness = 59*time.Second, time.Minute
+	e := &ear{Cache: cfg.Cache}
+	cfg.Cache = e
+	return e
 }
 
-// isHeard checks that another node is told what is revoked on this one.
-func (n *node) isHeard(t testing.TB, by *node, when string) {
+// ear is a cache that counts how a node listens.
+type ear struct {
+	cache.Cache
+	refused, listens atomic.Int64 // tries to subscribe that failed, and those that did not
+	heard            atomic.Int64 // messages of nodes
+}
+
+// Subscribe implements cache.Cache.
+func (e *ear) Subscribe(ctx context.Context, channel string) (<-chan cache.Event, error) {
+	feed, err := e.Cache.Subscribe(ctx, channel)
+	if err != nil {
+		e.refused.Add(1)
+		return nil, err
+	}
+	e.listens.Add(1)
+	passed := make(chan cache.Event)
+	go func() {
+		defer close(passed)
+		for event := range feed {
+			if event.Kind == cache.Received {
+				e.heard.Add(1)
+			}
+			select {
+			case passed <- event:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return passed, nil
+}
+
+// isHeard checks that another node is told, over the feed, what is revoked on this one.
+func (n *node) isHeard(t testing.TB, by *node, over *ear, when string) {
 	t.Helper()
 	pair := n.issue(t, n.member(t).ID)
 	by.alive(t, pair)
+	before := over.heard.Load()
 	if _, err := n.Revoke(t.Context(), pair.RefreshToken); err != nil {
 		t.Fatal(err)
 	}
-	within(t, returns, when+" nodes hear of each other", func() bool { return errors.Is(by.verdict(t, pair), roster.ErrSessionRevoked) })
+	within(t, returns, when+" nodes hear of each other", func() bool {
+		return over.heard.Load() > before && errors.Is(by.verdict(t, pair), roster.ErrSessionRevoked)
+	})
 }
 
 // counted returns a condition: every node counts in the cache.

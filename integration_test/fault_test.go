@@ -199,13 +199,14 @@ type member struct {
 	*Person
 	name     string
 	password roster.Secret
+	ended    int // sessions, each in another way than the one before
 }
 
 func (n *node) member(t testing.TB) *member {
 	t.Helper()
 	name := "m" + roster.NewID().String()[24:]
 	u := n.add(t, person(name, name+"@example.com", ""), roster.WithPassword(passphrase), roster.WithEmailVerified())
-	return &member{u, name, passphrase}
+	return &member{Person: u, name: name, password: passphrase}
 }
 
 // load is what people do on all nodes while servers fail: each logs in, asks, refreshes, mistypes, uses a code and resets
@@ -217,6 +218,7 @@ type load struct {
 
 	mu      sync.Mutex
 	answers map[string]map[string]int // by what was asked for
+	right   map[string]bool           // what was answered as in good times
 	longest map[string]time.Duration
 	wrong   []string
 	ended   []roster.TokenPair // nothing of them may work again
@@ -225,9 +227,10 @@ type load struct {
 // begin lets so many people begin. What they do ends with the test, or before by end.
 func (f fleet) begin(t testing.TB, people int) *load {
 	t.Helper()
-	l := &load{fleet: f, stop: make(chan struct{}), answers: map[string]map[string]int{}, longest: map[string]time.Duration{}}
-	for range people {
+	l := &load{fleet: f, stop: make(chan struct{}), answers: map[string]map[string]int{}, right: map[string]bool{}, longest: map[string]time.Duration{}}
+	for i := range people {
 		m := f[0].member(t)
+		m.ended = i
 		l.wg.Go(func() {
 			for !l.stopped() {
 				l.life(m)
@@ -257,8 +260,14 @@ func (l *load) halt() {
 // any is a node that a balancer might choose.
 func (l *load) any() *node { return l.fleet[rand.IntN(len(l.fleet))] }
 
+// breath is how long people wait after a 503: without it they would be the load that keeps service away.
+const breath = 50 * time.Millisecond
+
 // note writes an answer down, and what is wrong with it. It reports whether it is the one that is right in good times.
 func (l *load) note(what string, a answer, right ...int) bool {
+	if a.unavailable() {
+		defer time.Sleep(breath)
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.answers[what] == nil {
@@ -267,6 +276,7 @@ func (l *load) note(what string, a answer, right ...int) bool {
 	l.answers[what][a.String()]++
 	l.longest[what] = max(l.longest[what], a.took)
 	if a.is(right...) {
+		l.right[what] = true
 		return true
 	}
 	if !a.unavailable() {
@@ -286,6 +296,12 @@ func (l *load) noteCall(what string, began time.Time, err error, right ...error)
 		a.err = fmt.Errorf("error %w", err)
 	}
 	return l.note(what, a, http.StatusOK)
+}
+
+// asked is all that life asks for.
+var asked = []string{
+	"wrong password", "log in", "ask", "refresh", "make a code", "use a code", "log out", "kick", "ask for a reset", "reset",
+	"ask after the end", "refresh after the end",
 }
 
 // life is a round of somebody's life. Where nothing is known it begins anew.
@@ -348,7 +364,8 @@ func (l *load) code(m *member) {
 // end ends a session in one of the ways, and looks whether it has.
 func (l *load) end(m *member, pair roster.TokenPair) {
 	ctx, began, n := context.Background(), time.Now(), l.any()
-	switch rand.IntN(3) {
+	m.ended++
+	switch m.ended % 3 {
 	case 0:
 		if !l.note("log out", n.ask("POST /token/revoke", fields{"refresh_token": pair.RefreshToken.Reveal()}, someAddress()), http.StatusOK) {
 			return
@@ -383,7 +400,12 @@ func (l *load) resets(m *member) *node {
 			return nil
 		}
 		// The token may have been used, and nobody been told: then no node knows it for its own deed.
-		if l.any().login(m.name, password).is(http.StatusOK) {
+		in := l.any().login(m.name, password)
+		for in.unavailable() && !l.stopped() {
+			l.note("log in after a reset", in, http.StatusOK)
+			in = l.any().login(m.name, password)
+		}
+		if l.note("log in after a reset", in, http.StatusOK, http.StatusUnauthorized); in.is(http.StatusOK) {
 			m.password = password
 			return nil
 		}
@@ -402,11 +424,19 @@ func (l *load) fault(text string) {
 	l.wrong = append(l.wrong, text)
 }
 
-// done ends the load. It checks that each answer was right, or where that may be a 503 in good order, that none took longer
-// than most, that all was asked for, and that what has ended is refused on every node.
+// done ends the load, once all that people ask for was answered rightly. It checks that each answer was right, or where that
+// may be a 503 in good order, that none took longer than most, and that what has ended is refused on every node.
 func (l *load) done(t testing.TB, most time.Duration, may503 bool) {
 	t.Helper()
-	l.halt()
+	var missing []string
+	for began := time.Now(); ; time.Sleep(breath) {
+		if missing = l.missing(); len(missing) == 0 || time.Since(began) > 8*returns {
+			break
+		}
+	}
+	if l.halt(); len(missing) > 0 {
+		t.Errorf("never answered rightly: %q", missing)
+	}
 	for _, what := range slices.Sorted(maps.Keys(l.answers)) {
 		t.Logf("%s: %v, at most %s", what, l.answers[what], l.longest[what].Round(time.Millisecond))
 		if n := l.answers[what]["503 unavailable"]; n > 0 && !may503 {
@@ -425,7 +455,15 @@ func (l *load) done(t testing.TB, most time.Duration, may503 bool) {
 	l.fleet.refuses(t, l.ended...)
 }
 
-// refuses checks that what has ended is refused on every node: after the time that a node may take to know, for good.
+// missing is what was not yet answered as in good times.
+func (l *load) missing() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(asked), func(what string) bool { return l.right[what] })
+}
+
+// refuses checks that what has ended is refused on every node: after the time that a node may take to know, and from then on
+// until the end of the check.
 func (f fleet) refuses(t testing.TB, ended ...roster.TokenPair) {
 	t.Helper()
 	for i, n := range f {
@@ -436,6 +474,11 @@ func (f fleet) refuses(t testing.TB, ended ...roster.TokenPair) {
 			if _, err := n.Refresh(context.WithoutCancel(t.Context()), pair.RefreshToken); err == nil {
 				t.Errorf("on node %d a session goes on that has ended", i)
 			}
+		}
+	}
+	for _, n := range f {
+		for _, pair := range ended {
+			n.judged(t, "what has ended stays so", pair, roster.ErrUnavailable, roster.ErrSessionRevoked)
 		}
 	}
 }
