@@ -199,7 +199,7 @@ type member struct {
 	*Person
 	name     string
 	password roster.Secret
-	ended    int // sessions, each in another way than the one before
+	ended    int  // sessions, each in another way than the one before
 	unsure   bool // a use of a code was answered by a 503
 }
 
