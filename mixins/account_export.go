@@ -91,7 +91,10 @@ func (c *Core[U]) export(ctx context.Context, u U, extra map[string]any, w io.Wr
 	})
 	d.list("sessions", func(item func(any)) error {
 		for _, x := range sessions {
-			item(exportedSession{x.ID, x.CreatedAt, x.LastUsedAt, x.ExpiresAt, x.AuthTime, x.AMR, x.IP, x.UserAgent})
+			item(exportedSession{
+				x.ID, x.CreatedAt, x.LastUsedAt, x.ExpiresAt, x.AuthTime, x.AMR, x.IP, x.UserAgent, x.Device,
+				append([]string{}, x.Profiles...),
+			})
 		}
 		return nil
 	})

@@ -33,6 +33,8 @@ type (
 		AMR        []string  `json:"amr"`
 		IP         string    `json:"ip"`
 		UserAgent  string    `json:"user_agent"`
+		Device     string    `json:"device"`
+		Profiles   []string  `json:"profiles"`
 	}
 	exportedMessage struct {
 		Kind      string     `json:"kind"`

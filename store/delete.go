@@ -47,7 +47,7 @@ func (s *Store) ForgetUser(ctx context.Context, id roster.ID) error {
 		"DELETE FROM {lockouts} WHERE user_id = $1",
 		"DELETE FROM {links} WHERE user_id = $1",
 		"DELETE FROM {changes} WHERE user_id = $1",
-		"UPDATE {sessions} SET ip = NULL, user_agent = NULL, device = NULL WHERE user_id = $1",
+		"UPDATE {sessions} SET ip = NULL, user_agent = NULL, device = NULL, profiles = NULL WHERE user_id = $1",
 		"UPDATE {messages} SET recipient = NULL, payload = NULL, last_error = NULL WHERE user_id = $1",
 		"UPDATE {holds} SET user_id = NULL WHERE user_id = $1",
 	} {

@@ -16,7 +16,7 @@ func (s *suite) furnished(t *testing.T) *account {
 	noError(t, s.PutPassword(t.Context(), a.ID, store.Password{Hash: "h", ChangedAt: s.now}))
 	noError(t, s.InsertSocial(t.Context(), a.ID, roster.SocialAccount{Provider: "x", Subject: a.ID.String(), LinkedAt: s.now}))
 	s.link(t, a.ID, newHash())
-	s.session(t, a.ID)
+	s.session(t, a.ID, profiled(time.Hour))
 	over := s.session(t, a.ID)
 	_, err := s.EndSession(t.Context(), over.ID, s.now, roster.RevokedByLogout)
 	noError(t, err)
@@ -56,9 +56,10 @@ func (s *suite) testDelete(t *testing.T) {
 		same(t, "after", s.rows(t, a.ID), map[string]int{
 			"users": 1, "passwords": 0, "identities": 0, "links": 0, "sessions": 2, "messages": 1, "holds": 0,
 		})
-		same(t, "sessions", s.count(t, s.table("sessions"), "user_id = $1 AND ip IS NULL AND user_agent IS NULL", a.ID), 2)
+		same(t, "sessions", s.count(t, s.table("sessions"), "user_id = $1 AND ip IS NULL AND user_agent IS NULL AND profiles IS NULL", a.ID), 2)
 		same(t, "messages", s.count(t, s.table("messages"), "user_id = $1 AND recipient IS NULL AND payload IS NULL", a.ID), 1)
 		same(t, "the other", s.rows(t, b.ID), all)
 		same(t, "their sessions", s.count(t, s.table("sessions"), "user_id = $1 AND ip IS NOT NULL", b.ID), 2)
+		same(t, "their profiles", s.count(t, s.table("sessions"), "user_id = $1 AND profiles IS NOT NULL", b.ID), 1)
 	})
 }
