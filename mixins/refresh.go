@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/roster-go/roster"
@@ -40,7 +39,7 @@ func (c *Core[U]) rotate(ctx context.Context, token tokens.Refresh) (pair roster
 	if err != nil {
 		return pair, false, err
 	}
-	successor, err := token.SealSuccessor(next + roster.Secret(madeBy+c.node))
+	successor, err := token.SealSuccessor(next, c.node)
 	if err != nil {
 		return pair, false, err
 	}
@@ -144,9 +143,6 @@ func (c *Core[U]) refreshState(ctx context.Context, id roster.ID) (x store.Sessi
 	return x, u, epoch, err
 }
 
-// madeBy stands between a successor and the name of the node that made it.
-const madeBy = " "
-
 // inGrace returns the successor of the previous token as long as that may still have it: two tabs that refresh at once,
 // and a client whose answer was lost. It is "" afterwards. What another node has rotated was rotated by another clock: there
 // a difference within the leeway is no sign of theft.
@@ -156,15 +152,14 @@ func (c *Core[U]) inGrace(x store.Session, token tokens.Refresh, now time.Time) 
 	if s.Grace <= 0 || elapsed > s.Grace+s.Leeway || elapsed < -s.Leeway {
 		return "", nil
 	}
-	sealed, err := token.OpenSuccessor(x.Successor)
+	next, by, err := token.OpenSuccessor(x.Successor)
 	if err != nil {
 		return "", roster.ErrInvalidRefresh.WithCause(err)
 	}
-	next, node, _ := strings.Cut(sealed.Reveal(), madeBy)
-	if node == c.node && elapsed > s.Grace {
+	if by == c.node && elapsed > s.Grace {
 		return "", nil
 	}
-	return roster.Secret(next), nil
+	return next, nil
 }
 
 // again tries once more to rotate a token that is the current one after all.

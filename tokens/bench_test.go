@@ -77,11 +77,11 @@ func BenchmarkSuccessor(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		sealed, err := r.SealSuccessor(next)
+		sealed, err := r.SealSuccessor(next, "node")
 		if err != nil {
 			b.Fatal(err)
 		}
-		if _, err := r.OpenSuccessor(sealed); err != nil {
+		if _, _, err := r.OpenSuccessor(sealed); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -28,8 +28,9 @@ func TestReadsWhatEarlierReleasesMade(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if next, err := r.OpenSuccessor(sealed); err != nil || next.Reveal() != "rt1.next" {
-		t.Errorf("got %v", err)
+	// It was sealed without the name of a node.
+	if next, by, err := r.OpenSuccessor(sealed); err != nil || next.Reveal() != "rt1.next" || by != "" {
+		t.Errorf("got %q, %v", by, err)
 	}
 }
 

@@ -228,14 +228,28 @@ func TestSESS_29_Successor(t *testing.T) {
 	}
 	previous, _ := parse(5)
 	_, next := parse(6)
-	sealed, err := previous.SealSuccessor(next)
+	sealed, err := previous.SealSuccessor(next, "node 1")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Run("opens for the previous token", func(t *testing.T) {
-		got, err := previous.OpenSuccessor(sealed)
-		if err != nil || got.Reveal() != next.Reveal() {
-			t.Errorf("got %v", err)
+		got, by, err := previous.OpenSuccessor(sealed)
+		if err != nil || got.Reveal() != next.Reveal() || by != "node 1" {
+			t.Errorf("got %q, %v", by, err)
+		}
+	})
+	t.Run("may be of a node without a name", func(t *testing.T) {
+		sealed, err := previous.SealSuccessor(next, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, by, err := previous.OpenSuccessor(sealed); err != nil || got.Reveal() != next.Reveal() || by != "" {
+			t.Errorf("got %q, %v", by, err)
+		}
+	})
+	t.Run("is a token", func(t *testing.T) {
+		if _, err := previous.SealSuccessor(next+" ", "node 1"); err == nil {
+			t.Error("sealed with a space in it")
 		}
 	})
 	t.Run("opens for no other", func(t *testing.T) {
@@ -243,11 +257,11 @@ func TestSESS_29_Successor(t *testing.T) {
 		renumbered := previous
 		renumbered.Generation = 4
 		for name, r := range map[string]tokens.Refresh{"another secret": other, "another generation": renumbered, "no token": {}} {
-			if got, err := r.OpenSuccessor(sealed); err == nil || got != "" {
+			if got, by, err := r.OpenSuccessor(sealed); err == nil || got != "" || by != "" {
 				t.Errorf("%s opens it", name)
 			}
 		}
-		if _, err := (tokens.Refresh{}).SealSuccessor(next); err == nil {
+		if _, err := (tokens.Refresh{}).SealSuccessor(next, "node 1"); err == nil {
 			t.Error("sealed for no token")
 		}
 	})
@@ -259,7 +273,7 @@ func TestSESS_29_Successor(t *testing.T) {
 			flipped := bytes.Clone(sealed)
 			flipped[n] ^= 1
 			for _, bad := range [][]byte{sealed[:n], flipped} {
-				if _, err := previous.OpenSuccessor(bad); err == nil {
+				if _, _, err := previous.OpenSuccessor(bad); err == nil {
 					t.Fatalf("opens at %d", n)
 				}
 			}
