@@ -169,7 +169,7 @@ type Session struct {
 	UserID     ID
 	CreatedAt  time.Time
 	LastUsedAt time.Time // when it began or was last refreshed: at most Session.AccessTTL behind
-	ExpiresAt  time.Time // its end if it is not used again
+	ExpiresAt  time.Time // its end if it is not used again: a refresh moves it, up to Session.RefreshAbsolute after CreatedAt
 	AuthTime   time.Time
 	AMR        []string
 	IP         string

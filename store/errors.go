@@ -77,9 +77,10 @@ func sqlState(err error) string {
 	return ""
 }
 
-// outdated reports whether the plan of a prepared statement does not fit its tables any more (feature_not_supported:
-// "cached plan must not change result type").
-func outdated(err error) bool { return err != nil && sqlState(err) == "0A000" }
+// isUnsupported reports whether PostgreSQL refuses what it does not do (feature_not_supported): to run a prepared statement
+// whose plan does not fit its tables any more ("cached plan must not change result type"), and on a standby to begin a
+// transaction that writes.
+func isUnsupported(err error) bool { return err != nil && sqlState(err) == "0A000" }
 
 func (s *Store) postgresFault(err error, state string) error {
 	switch state {

@@ -65,7 +65,7 @@ func (s *Store) rowsOf(ctx context.Context, m mode, template string, args []any,
 		return s.failure(ctx, err)
 	}
 	rows, err := run.QueryContext(inner, text, args...)
-	if outdated(err) && s.statements.forget(template) {
+	if isUnsupported(err) && s.statements.forget(template) {
 		if s.unit(ctx) != nil {
 			return roster.ErrConflict.WithCause(fmt.Errorf("%w: a table was altered", errTryAgain))
 		}

@@ -17,8 +17,8 @@ type Session struct {
 	CreatedAt   time.Time
 	LastUsedAt  time.Time
 	Remember    bool
-	IdleAt      time.Time // its end if it is not used again
-	ExpiresAt   time.Time // its end in any case
+	IdleAt      time.Time // its end if it is not used again: roster.Session.ExpiresAt
+	ExpiresAt   time.Time // its end in any case; never before IdleAt
 	EndedAt     *time.Time
 	EndedReason *roster.RevokeReason
 	AuthTime    time.Time

@@ -264,7 +264,7 @@ func (s *Store) open(ctx context.Context) (tx *sqlx.Tx, giveUp context.CancelFun
 		}
 		err = wait.Err()
 	}
-	if outdated(err) { // a standby begins none that writes, and says feature_not_supported
+	if isUnsupported(err) { // a standby begins none that writes
 		err = roster.ErrUnavailable.WithRetryAfter(time.Second).WithCause(errStandby)
 	}
 	if err != nil {
