@@ -252,3 +252,22 @@ func TestHOOK_10_Names(t *testing.T) {
 		}
 	}
 }
+
+// A component that Init forgets compiles, and panics at its first call.
+func TestInitMakesEachComponent(t *testing.T) {
+	t.Parallel()
+	app, _ := started(t, &accounts{})
+	repo, count := reflect.ValueOf(&app.UsersRepo).Elem(), 0
+	for _, field := range reflect.VisibleFields(repo.Type()) {
+		if !field.Anonymous || len(field.Index) > 1 || field.Type.PkgPath() != reflect.TypeFor[mixins.Settings]().PkgPath() {
+			continue
+		}
+		count++
+		if repo.FieldByIndex(field.Index).IsZero() {
+			t.Errorf("Init does not make %s", field.Name)
+		}
+	}
+	if count < 11 {
+		t.Errorf("%d components", count)
+	}
+}
