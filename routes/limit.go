@@ -19,7 +19,7 @@ type limiter interface {
 	CheckTimeoutAndIncr(ctx context.Context, limit roster.Limit, keys ...string) (roster.Verdict, error)
 }
 
-// limits are how often an address may ask for an endpoint in a minute; 0 is as often as it likes. The operations of
+// limits are how often an address may ask for an endpoint in a minute; 0 is as often as it likes. Each endpoint for users is here. The operations of
 // login and username_check count by address themselves, no less strictly.
 var limits = map[string]int{
 	"register": 10, "login": 0, "logout": 60, "token_verify": 600, "token_refresh": 60, "token_revoke": 60,
