@@ -49,7 +49,7 @@ func TestSESS_65_MAC(t *testing.T) {
 			t.Error("accepted for another purpose")
 		}
 	})
-	t.Run("refuses cut, empty and altered MACs", func(t *testing.T) {
+	t.Run("SEC-68 refuses cut, empty and altered MACs", func(t *testing.T) {
 		mac := before.MAC(secrets.CSRF, data...)
 		for i := range mac {
 			flipped := bytes.Clone(mac)

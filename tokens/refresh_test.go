@@ -79,7 +79,7 @@ func TestSESS_23_RefreshToken(t *testing.T) {
 			t.Errorf("%d bytes", len(long))
 		}
 	})
-	t.Run("says what it was made with", func(t *testing.T) {
+	t.Run("SEC-68 says what it was made with, and matches that hash alone", func(t *testing.T) {
 		got, err := c.Parse(token)
 		if err != nil {
 			t.Fatal(err)

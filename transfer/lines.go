@@ -21,7 +21,7 @@ const MaxLine = 64 << 10
 func Lines(in io.Reader, format Format) iter.Seq2[roster.ImportLine, error] {
 	return func(yield func(roster.ImportLine, error) bool) {
 		buffer := bufio.NewReaderSize(in, 32<<10)
-		if mark, _ := buffer.Peek(3); bytes.Equal(mark, []byte("\uFEFF")) {
+		if mark, _ := buffer.Peek(3); bytes.Equal(mark, []byte("\uFEFF")) { //nolint:forbidigo // no secret
 			_, _ = buffer.Discard(3)
 		}
 		read := readObjects

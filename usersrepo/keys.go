@@ -1,7 +1,7 @@
 package usersrepo
 
 import (
-	"bytes"
+	"crypto/hmac"
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
@@ -62,6 +62,6 @@ func sameSecret(a, b []byte) bool {
 			[]byte(base64.RawURLEncoding.EncodeToString(key)),
 		}
 	}
-	return slices.ContainsFunc(forms(a), func(form []byte) bool { return bytes.Equal(form, b) }) ||
-		slices.ContainsFunc(forms(b), func(form []byte) bool { return bytes.Equal(form, a) })
+	return slices.ContainsFunc(forms(a), func(form []byte) bool { return hmac.Equal(form, b) }) ||
+		slices.ContainsFunc(forms(b), func(form []byte) bool { return hmac.Equal(form, a) })
 }
