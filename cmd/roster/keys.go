@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/roster-go/roster"
+	"github.com/roster-go/roster/store"
 )
 
 type keysCommand struct {
@@ -66,11 +67,25 @@ func (c revokeKey) Run(ctx context.Context, o *Options, t terminal) error {
 
 func (o *Options) keys(ctx context.Context, t terminal, fn func(ctx context.Context, p *program) error) error {
 	p, err := o.open(ctx, t, sendsNothing)
+	if misfit, ok := errors.AsType[store.SchemaError](err); ok {
+		return anothersTable(misfit)
+	}
 	if err != nil {
 		return err
 	}
 	defer p.close()
 	return fn(roster.WithActor(ctx, roster.Actor{Kind: roster.ActorCLI}), p)
+}
+
+// anothersTable tells of a users table that does not fit this command, without the statements that would make it fit: it is
+// that of a program with columns of its own, most likely.
+func anothersTable(misfit store.SchemaError) error {
+	text := "the users table is not that of this command:\n"
+	for _, f := range misfit {
+		text += f.Problem + "\n"
+	}
+	return errors.New(text + "the keys of another program are managed by its own ListKeys, RotateKeys and RevokeKey (docs/keys.md, \"At a leak\");\n" +
+		"where it is this command's table after all, run \"roster migrate up\"")
 }
 
 func (p *program) printKeys(ctx context.Context, t terminal) error {

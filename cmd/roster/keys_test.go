@@ -77,3 +77,50 @@ func TestKeys(t *testing.T) {
 		t.Errorf("without secrets: status %d: %s", status, errs)
 	}
 }
+
+// Only serve migrates with --dev: other commands leave a table of another program as it is, and keys tells whose keys these are.
+func TestDevMigratesInServeAlone(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "app.db")
+	database := "--database=sqlite:" + file
+	db, err := store.Open("sqlite:" + file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	tables := func() (text string) {
+		t.Helper()
+		if err := db.GetContext(t.Context(), &text, "SELECT coalesce(group_concat(sql, ';'), '') FROM sqlite_schema"); err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
+	commands := [][]string{
+		{"keys", "list"}, {"keys", "rotate"}, {"export"}, {"import"}, {"user", "create-superuser", "--email=ann@example.com", "--password-stdin"},
+	}
+	for _, args := range commands {
+		status, out, errs := command(t, "correct horse battery\n", append(args, "--dev", database)...)
+		if status != 1 || !strings.Contains(errs, `run "roster migrate up"`) {
+			t.Errorf("roster %v --dev without tables: status %d: %s%s", args, status, out, errs)
+		}
+	}
+	if got := tables(); got != "" {
+		t.Fatalf("without tables there are now: %s", got)
+	}
+	command(t, "", "migrate", "up", database)
+	if _, err := db.ExecContext(t.Context(), "ALTER TABLE users DROP COLUMN company"); err != nil {
+		t.Fatal(err)
+	}
+	before := tables()
+	for _, args := range commands {
+		status, out, errs := command(t, "correct horse battery\n", append(args, "--dev", database)...)
+		if status != 1 || !strings.Contains(errs, "column company is missing") {
+			t.Errorf("roster %v --dev on another's table: status %d: %s%s", args, status, out, errs)
+		}
+		if args[0] == "keys" && (strings.Contains(errs, "ALTER") || !strings.Contains(errs, "RevokeKey")) {
+			t.Errorf("roster %v on another's table: %s", args, errs)
+		}
+	}
+	if got := tables(); got != before {
+		t.Errorf("the table was %s\nand is %s", before, got)
+	}
+}

@@ -239,6 +239,7 @@ func TestKindsOfTheDocs(t *testing.T) {
 
 func TestCreateSuperuser(t *testing.T) {
 	database := "--database=sqlite:" + filepath.Join(t.TempDir(), "roster.db")
+	command(t, "", "migrate", "up", database)
 	args := []string{"user", "create-superuser", "--dev", "--email=ann@example.com", "--password-stdin", database}
 	if status, out, errs := command(t, "correct horse battery\n", args...); status != 0 || len(strings.TrimSpace(out)) != 36 {
 		t.Errorf("create: status %d: %s%s", status, out, errs)
@@ -497,6 +498,12 @@ func TestAccessLog(t *testing.T) {
 }
 
 func TestLogLevel(t *testing.T) {
+	for _, level := range []string{"verbose", "", "info+1", "trace"} {
+		status, _, errs := command(t, "", "secret", "--log-level="+level)
+		if status != exitUsage || !strings.Contains(errs, "want debug, info, warn or error") {
+			t.Errorf("--log-level=%q: status %d: %s", level, status, errs)
+		}
+	}
 	for level, want := range map[string]bool{"info": true, "WARN": false} {
 		ctx, stop := context.WithCancel(t.Context())
 		var errs output

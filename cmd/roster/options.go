@@ -30,8 +30,20 @@ type Options struct {
 	SMSHeaders map[string]string `env:"ROSTER_SMS_HEADERS" help:"Headers for the gateway, such as \"Authorization=Bearer KEY\" (${env}, with ; between them)." name:"sms-header" placeholder:"NAME=VALUE"`
 	Secrets    string            `env:"ROSTER_SECRETS" help:"Master keys as ID:BASE64, the current one first (${env}). \"roster secret\" makes one." placeholder:"LIST"`
 	Config     string            `env:"ROSTER_CONFIG" help:"JSON file of further settings (${env})." placeholder:"FILE" type:"path"`
-	LogLevel   slog.Level        `default:"info" env:"ROSTER_LOG_LEVEL" help:"debug, info, warn or error; above info there is no line for each request (${env})." placeholder:"LEVEL"`
-	Dev        bool              `env:"ROSTER_DEV" help:"For localhost: migrates, takes plain http, prints a superuser's first password, shows mails at /dev/mailbox (${env})."`
+	LogLevel   level             `default:"info" env:"ROSTER_LOG_LEVEL" help:"debug, info, warn or error; above info there is no line for each request (${env})." placeholder:"LEVEL"`
+	Dev        bool              `env:"ROSTER_DEV" help:"For localhost: takes plain http and a known secret; serve migrates, prints a superuser's first password, shows mails at /dev/mailbox (${env})."`
+}
+
+// level is a slog.Level by its name alone.
+type level struct{ slog.Level }
+
+// UnmarshalText reads a name, in small or capital letters.
+func (l *level) UnmarshalText(text []byte) error {
+	switch strings.ToLower(string(text)) {
+	case "debug", "info", "warn", "error":
+		return l.Level.UnmarshalText(text)
+	}
+	return fmt.Errorf("want debug, info, warn or error, not %q", text)
 }
 
 // program is a repo with what it was made of.
@@ -61,7 +73,7 @@ func (o *Options) open(ctx context.Context, t terminal, adjust func(cfg *usersre
 	faults = append(faults, err, file.Routes.addServices(os.Getenv(servicesVariable)))
 	p.file = file
 	cfg := file.repo()
-	cfg.BaseURL, cfg.Logger, cfg.Development, cfg.AutoMigrate = o.BaseURL, t.logger, o.Dev, o.Dev
+	cfg.BaseURL, cfg.Logger, cfg.Development = o.BaseURL, t.logger, o.Dev
 	if p.db, err = store.Open(o.Database); err == nil {
 		closers = append(closers, p.db.Close)
 	}
@@ -96,12 +108,20 @@ func (o *Options) open(ctx context.Context, t terminal, adjust func(cfg *usersre
 	}
 	if err := errors.Join(faults...); err != nil {
 		p.close()
-		return nil, errors.New(flagNames.Replace(err.Error()))
+		return nil, settingsError{err}
 	}
 	return p, nil
 }
 
-// flagNames tells faults of the library's settings by the flags that they come from.
+// settingsError tells faults of the library's settings by the flags that they come from.
+type settingsError struct{ error }
+
+// Error implements error.
+func (e settingsError) Error() string { return flagNames.Replace(e.error.Error()) }
+
+// Unwrap returns the faults.
+func (e settingsError) Unwrap() error { return e.error }
+
 var flagNames = strings.NewReplacer(
 	"usersrepo: ", "",
 	"BaseURL", "--base-url",
@@ -109,7 +129,7 @@ var flagNames = strings.NewReplacer(
 	"Confirm.NoneOnRegister", "confirm.none_on_register in the file of --config",
 	`Secrets are missing: secrets.ParseSecrets reads what "roster secret" prints`, `--secrets is missing: "roster secret" prints them`,
 	"Config.Secrets", "--secrets",
-	"store.Migrator.Up", "--dev",
+	"store.Migrator.Up", "\"roster serve --dev\"",
 )
 
 // senders chooses who sends mails and SMS: the mailbox of development, unless there is a server or gateway.

@@ -39,7 +39,7 @@ type serveCommand struct{}
 
 // Run serves until ctx ends, and then lets running requests and mails come to their end.
 func (serveCommand) Run(ctx context.Context, o *Options, t terminal) error {
-	p, err := o.open(ctx, t, func(*usersrepo.Config) {})
+	p, err := o.open(ctx, t, func(cfg *usersrepo.Config) { cfg.AutoMigrate = o.Dev })
 	if err != nil {
 		return err
 	}

@@ -45,6 +45,7 @@ func blockOf(t *testing.T, language string) string {
 // ADMIN-72 to ADMIN-75, case 27 of admin: users of Django, with the map of docs/importing.md.
 func TestImportDjango(t *testing.T) {
 	database := "--database=sqlite:" + filepath.Join(t.TempDir(), "roster.db")
+	command(t, "", "migrate", "up", database)
 	file, mapping := fileOf(t, "users.csv", djangoFile), fileOf(t, "django.json", blockOf(t, "json"))
 	expect := func(wantStatus int, want string, args ...string) (out string) {
 		t.Helper()
@@ -87,6 +88,7 @@ func TestImportDjango(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	command(t, "", "migrate", "up", other)
 	if status, out, errs := command(t, string(text), "import", "--format=csv", "--dev", other); status != 0 || !strings.Contains(out, "2 created") {
 		t.Errorf("import from the standard input: %d, %s%s", status, out, errs)
 	}
