@@ -21,17 +21,21 @@ func (s *server) checkCSRF(ctx context.Context, b *browser, r *http.Request, cla
 	if claims == nil {
 		return nil
 	}
+	if len(r.Header.Values("X-CSRF-Token")) == 0 {
+		return errNoCSRFToken
+	}
 	token, ok := b.sentBack(r)
 	if !ok {
-		return errNoCSRFToken
+		return errWrongCSRFToken
 	}
 	return s.repo.CheckCSRF(ctx, *claims, token)
 }
 
 // What developers are told, who find their own page refused.
 var (
-	errNotOwnPage  = roster.ErrCSRFFailed.WithMessage("the request names no page whose origin is that of the base URL, or one of Origins")
-	errNoCSRFToken = roster.ErrCSRFFailed.WithMessage("X-CSRF-Token is not what the CSRF cookie says")
+	errNotOwnPage     = roster.ErrCSRFFailed.WithMessage("the request names no page whose origin is that of the base URL, or one of Origins")
+	errNoCSRFToken    = roster.ErrCSRFFailed.WithMessage("X-CSRF-Token is missing: it says what the CSRF cookie says")
+	errWrongCSRFToken = roster.ErrCSRFFailed.WithMessage("X-CSRF-Token is not what the CSRF cookie says")
 )
 
 // isOwnPage reports whether a request comes from a page of the program's own, by what browsers let no page write: what

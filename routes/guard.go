@@ -38,7 +38,8 @@ func RequireUser(repo Verifier, cfg Config) echo.MiddlewareFunc {
 }
 
 // RequireFresh is RequireUser for what needs a log-in shortly before, or a code to step up, within Session.FreshFor; else the
-// answer is 403 reauthentication_required.
+// answer is 403 reauthentication_required. What a cookie proves has to come from a page of the program's own whatever its method
+// is: a GET without a Sec-Fetch-Site, Origin or Referer that says so is 403 csrf_failed. It needs no X-CSRF-Token.
 func RequireFresh(repo Verifier, cfg Config) echo.MiddlewareFunc {
 	return require(repo, cfg, requireFresh)
 }

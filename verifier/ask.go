@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -36,10 +37,17 @@ func newAsker(cfg Config) asker {
 	return asker{client}
 }
 
-// statusError is the status of an answer that is not 200.
-type statusError int
+// statusError is an answer other than 200.
+type statusError struct {
+	address string
+	status  int
+}
 
-func (e statusError) Error() string { return fmt.Sprintf("the answer was %d", int(e)) }
+// Error implements error. It leaves out the query.
+func (e statusError) Error() string {
+	address, _, _ := strings.Cut(e.address, "?")
+	return fmt.Sprintf("GET %s: the answer was %d", address, e.status)
+}
 
 // get returns the body of an answer 200, of so many bytes at most, and its header.
 func (a asker) get(ctx context.Context, address string, limit int64, most time.Duration, prove func(r *http.Request)) ([]byte, http.Header, error) {
@@ -57,7 +65,7 @@ func (a asker) get(ctx context.Context, address string, limit int64, most time.D
 	}
 	defer func() { _ = response.Body.Close() }()
 	if response.StatusCode != http.StatusOK {
-		return nil, nil, statusError(response.StatusCode)
+		return nil, nil, statusError{address, response.StatusCode}
 	}
 	text, err := io.ReadAll(io.LimitReader(response.Body, limit+1))
 	if err != nil {

@@ -94,8 +94,13 @@ func (r *revoked) ask(ctx context.Context, wait time.Duration) (news bool, err e
 		text, _, err := r.asks.get(ctx, r.config.URL+"?"+values.Encode(), maxAnswer, wait+askTimeout, func(q *http.Request) {
 			q.SetBasicAuth(r.config.Service, r.config.Secret.Reveal())
 		})
-		if errors.Is(err, statusError(http.StatusBadRequest)) {
-			r.after = "" // of a server of another version: the next request begins anew
+		if refused, ok := errors.AsType[statusError](err); ok {
+			switch refused.status {
+			case http.StatusBadRequest:
+				r.after = "" // of a server of another version: the next request begins anew
+			case http.StatusUnauthorized:
+				return news, fmt.Errorf("%w: is the service %q with this secret in routes.Config.Services?", err, r.config.Service)
+			}
 		}
 		if err != nil {
 			return news, err

@@ -46,12 +46,14 @@ type Config struct {
 type Revocations struct {
 	// URL is the address of the endpoint: https://…/token/revocations.
 	URL string
-	// Service and Secret are what this service is known by: one of routes.Config.Services.
+	// Service and Secret are what this service is known by: one of routes.Config.Services. A secret has 32 bytes at least.
 	Service string
 	Secret  roster.Secret
 	// MaxStaleness is how old what is known may be: beyond it tokens are roster.ErrUnavailable. 3 s to 60 s; 0 means 10 s.
 	MaxStaleness time.Duration
 }
+
+const minSecret = 32 // bytes; package routes takes none that are shorter
 
 // Verifier verifies access tokens. It is safe for concurrent use.
 type Verifier struct {
@@ -101,6 +103,9 @@ func New(cfg Config) (*Verifier, error) {
 		}
 		if own.Service == "" || own.Secret == "" {
 			faults = append(faults, errors.New("Revocations.Service and Secret are needed"))
+		}
+		if n := len(own.Secret.Reveal()); n > 0 && n < minSecret {
+			faults = append(faults, fmt.Errorf("Revocations.Secret has %d bytes: want %d or more, as the server does", n, minSecret))
 		}
 		if own.MaxStaleness < 3*time.Second || own.MaxStaleness > time.Minute {
 			faults = append(faults, errors.New("Revocations.MaxStaleness must be 3 s to 60 s"))

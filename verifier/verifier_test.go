@@ -167,7 +167,7 @@ func TestNewTellsAllFaults(t *testing.T) {
 		Revocations: &verifier.Revocations{URL: "ftp://x/?a", Secret: "s3cret", MaxStaleness: time.Second},
 	})
 	for _, want := range []string{
-		"JWKS: must be an https URL", "issuer", "audience", "leeway", "MaxKeyAge", "Revocations.URL: must", "no query", "Revocations.Service", "MaxStaleness",
+		"JWKS: must be an https URL", "issuer", "audience", "leeway", "MaxKeyAge", "Revocations.URL: must", "no query", "Revocations.Service", "Secret has 6 bytes: want 32", "MaxStaleness",
 	} {
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "s3cret") {
 			t.Errorf("got %v, want %q", err, want)

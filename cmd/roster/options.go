@@ -35,13 +35,16 @@ type Options struct {
 }
 
 // level is a slog.Level by its name alone.
-type level struct{ slog.Level }
+type level slog.Level
+
+// Level implements slog.Leveler.
+func (l level) Level() slog.Level { return slog.Level(l) }
 
 // UnmarshalText reads a name, in small or capital letters.
 func (l *level) UnmarshalText(text []byte) error {
 	switch strings.ToLower(string(text)) {
 	case "debug", "info", "warn", "error":
-		return l.Level.UnmarshalText(text)
+		return (*slog.Level)(l).UnmarshalText(text)
 	}
 	return fmt.Errorf("want debug, info, warn or error, not %q", text)
 }
