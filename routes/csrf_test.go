@@ -167,6 +167,9 @@ func TestHTTP_49_Token(t *testing.T) {
 				e.ServeHTTP(w, r)
 				if !test.passes {
 					wants(t, w, 403, "csrf_failed")
+					if got := strings.Contains(w.Body.String(), "X-CSRF-Token is missing"); got != (test.header == nil) {
+						t.Errorf("%s: it is missing: %t in %s", what, got, w.Body)
+					}
 				} else if w.Code > 299 {
 					t.Errorf("%s: got %d %s", what, w.Code, w.Body)
 				}

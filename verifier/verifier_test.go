@@ -492,6 +492,23 @@ func TestRevocations(t *testing.T) {
 		o.Advance(time.Second)
 		wants(t, v, o.sign(t), roster.ErrSessionRevoked)
 	})
+	t.Run("says which service was refused, and not its secret", func(t *testing.T) {
+		o := open(t)
+		var status atomic.Int64
+		o.tells(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(int(status.Load())) })
+		for code, want := range map[int64]string{
+			401: "/revocations: the answer was 401: is the service \\\"orders\\\" with this secret in routes.Config.Services?",
+			404: "/revocations: the answer was 404\"",
+		} {
+			status.Store(code)
+			var log strings.Builder
+			v := o.verifier(t, following(o), func(cfg *verifier.Config) { cfg.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+			wants(t, v, o.sign(t), roster.ErrUnavailable)
+			if !strings.Contains(log.String(), "GET "+o.server.URL+want) || strings.Contains(log.String(), secret) {
+				t.Errorf("%d: the log says %s", code, log.String())
+			}
+		}
+	})
 	t.Run("without Run 64 requests ask once a second", func(t *testing.T) {
 		o := open(t)
 		o.tells(says(told("1", 1, false, "", "")))
