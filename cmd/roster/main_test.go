@@ -336,6 +336,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"syscall"
 
 	"github.com/labstack/echo/v4"
 

@@ -29,7 +29,7 @@ const gcPercent = 200
 // The time limits of the server. A request's own work is bounded by the routes.
 const (
 	readTimeout  = 15 * time.Second
-	writeTimeout = 30 * time.Second // and as much more as routes.timeout
+	writeTimeout = 45 * time.Second // and as much more as routes.timeout: revocations may wait for 30 s, and work for another 10 s
 	idleTimeout  = 2 * time.Minute
 	stopTimeout  = 15 * time.Second
 	maxHeader    = 32 << 10

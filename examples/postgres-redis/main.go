@@ -12,7 +12,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"os/signal"
@@ -70,13 +69,11 @@ func newServer(db *sqlx.DB, shared cache.Cache, s settings) (*echo.Echo, *Member
 	if err := usersrepo.Init(members, cfg); err != nil {
 		return nil, nil, err
 	}
-	_, network, err := net.ParseCIDR(s.proxy)
+	extract, err := routes.TrustProxies(s.proxy)
 	if err != nil {
 		return nil, nil, err
 	}
-	extract := echo.ExtractIPFromXFFHeader(
-		echo.TrustLoopback(false), echo.TrustLinkLocal(false), echo.TrustPrivateNet(false), echo.TrustIPRange(network))
-	web := routes.Config{Logger: s.logger, IPExtractor: func(r *http.Request) string { return extract(r) }}
+	web := routes.Config{Logger: s.logger, IPExtractor: extract}
 	e := echo.New()
 	_, users := routes.User(e.Group("/api"), members, web)
 	_, admins := routes.Admin(e.Group("/api/admin"), members, web)
@@ -115,6 +112,8 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	// Without a WriteTimeout: routes.Config.Timeout bounds the work, the proxy how long a slow client may take, and one that is
+	// shorter than a long poll (GET /token/revocations waits for 30 s) would cut its answer.
 	server := &http.Server{Addr: ":8080", Handler: e, ReadHeaderTimeout: 10 * time.Second}
 	go func() {
 		<-ctx.Done()

@@ -4,8 +4,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"log"
 	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
 
 	"github.com/jmoiron/sqlx"
 	"github.com/labstack/echo/v4"
@@ -70,14 +75,36 @@ func newServer(db *sqlx.DB) (*Accounts, *echo.Echo, error) {
 }
 
 func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx); err != nil {
+		log.Fatal(err)
+	}
+}
+
+// run serves until ctx ends, and then lets running requests and mails come to their end.
+func run(ctx context.Context) error {
 	db, err := store.Open("sqlite:quickstart.db")
 	if err != nil {
-		log.Fatal(err)
+		return err
 	}
 	accounts, e, err := newServer(db)
 	if err != nil {
-		log.Fatal(err)
+		return err
 	}
-	go func() { log.Fatal(accounts.Run(context.Background())) }() // sends mails, cleans up
-	log.Fatal(e.Start("127.0.0.1:8080"))
+	served := make(chan error, 1)
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	go func() {
+		served <- e.Start("127.0.0.1:8080")
+		stop()
+	}()
+	ran := accounts.Run(ctx) // sends mails, cleans up
+	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	err = errors.Join(ran, e.Shutdown(ending))
+	if fault := <-served; !errors.Is(fault, http.ErrServerClosed) {
+		err = errors.Join(err, fault)
+	}
+	return errors.Join(err, db.Close())
 }
