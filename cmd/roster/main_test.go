@@ -61,6 +61,25 @@ func TestMigrate(t *testing.T) {
 	expect(2, "unknown flag", "migrate", "up", "--nonsense")
 }
 
+// In the database of another program nothing is added to its users but Roster's own columns.
+func TestMigrateNoColumns(t *testing.T) {
+	database := "--database=sqlite:" + filepath.Join(t.TempDir(), "roster.db")
+	for args, want := range map[string]bool{"migrate sql": true, "migrate sql --no-columns": false} {
+		status, out, errs := command(t, "", append(strings.Fields(args), database)...)
+		if status != 0 || strings.Contains(out, "display_name") != want {
+			t.Errorf("roster %s: status %d, with display_name: %t wanted:\n%s", args, status, want, errs)
+		}
+	}
+	for _, step := range []struct{ args, want string }{
+		{"migrate up --no-columns", "applied 8"}, {"migrate validate", "column display_name is missing"},
+		{"migrate up", ""}, {"migrate validate", "valid"},
+	} {
+		if status, out, errs := command(t, "", append(strings.Fields(step.args), database)...); !strings.Contains(out+errs, step.want) {
+			t.Errorf("roster %s: status %d, want %q:\n%s%s", step.args, status, step.want, out, errs)
+		}
+	}
+}
+
 // STORE-27: a database made from the printed SQL validates, the program's own columns included.
 func TestMigrateSQL(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "roster.db")

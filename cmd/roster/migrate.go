@@ -67,16 +67,21 @@ func newTables(ctx context.Context, db *sqlx.DB, cfg store.Config) (*tables, err
 
 func (x *tables) close() error { return errors.Join(x.store.Close(), x.db.Close()) }
 
-type migrateUp struct{}
+// ownColumns are those of Account; a table of another program's users wants none of them.
+type ownColumns struct {
+	Columns bool `default:"true" help:"With the columns of this command's own users; without in the database of another program." negatable:""`
+}
+
+type migrateUp struct{ ownColumns }
 
 // Run applies what is pending, and adds this program's own columns.
-func (migrateUp) Run(ctx context.Context, o *Options, t terminal) error {
+func (c migrateUp) Run(ctx context.Context, o *Options, t terminal) error {
 	return o.migrate(ctx, func(x *tables) error {
 		done, err := x.migrator.Up(ctx)
 		for _, version := range done {
 			fmt.Fprintf(t.out, "applied %d\n", version)
 		}
-		if err != nil {
+		if err != nil || !c.Columns {
 			return err
 		}
 		return x.store.AddColumns(ctx)
@@ -133,6 +138,8 @@ func (migrateValidate) Run(ctx context.Context, o *Options, t terminal) error {
 }
 
 type migrateSQL struct {
+	ownColumns
+
 	From int64 `help:"The version that the database has." placeholder:"VERSION"`
 	To   int64 `help:"The version that it is to have; the last if left out." placeholder:"VERSION"`
 }
@@ -142,7 +149,7 @@ func (c migrateSQL) Run(ctx context.Context, o *Options, t terminal) error {
 	return o.migrate(ctx, func(x *tables) error {
 		var text strings.Builder
 		text.WriteString(x.migrator.SQL(c.From, c.To))
-		if c.From == 0 {
+		if c.From == 0 && c.Columns {
 			for _, statement := range x.store.ColumnsSQL() {
 				text.WriteString(statement + ";\n")
 			}

@@ -3,7 +3,7 @@
 //
 //	DATABASE_URL=postgres://… REDIS_URL=redis://… BASE_URL=https://… SECRETS=k1:… SMTP_URL=smtp://… PROXY=10.0.0.0/8
 //
-// The tables are made before: "roster migrate up", and the program's own migrations (here: schema.sql).
+// The tables are made before: "roster migrate up --no-columns", and the program's own migrations (here: schema.sql).
 package main
 
 import (
