@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -80,11 +81,12 @@ func (o *Options) keys(ctx context.Context, t terminal, fn func(ctx context.Cont
 // anothersTable tells of a users table that does not fit this command, without the statements that would make it fit: it is
 // that of a program with columns of its own, most likely.
 func anothersTable(misfit store.SchemaError) error {
-	text := "the users table is not that of this command:\n"
+	var text strings.Builder
+	text.WriteString("the users table is not that of this command:\n")
 	for _, f := range misfit {
-		text += f.Problem + "\n"
+		text.WriteString(f.Problem + "\n")
 	}
-	return errors.New(text + "the keys of another program are managed by its own ListKeys, RotateKeys and RevokeKey (docs/keys.md, \"At a leak\");\n" +
+	return errors.New(text.String() + "the keys of another program are managed by its own ListKeys, RotateKeys and RevokeKey (docs/keys.md, \"At a leak\");\n" +
 		"where it is this command's table after all, run \"roster migrate up\"")
 }
 

@@ -71,8 +71,10 @@ func TestMigrateNoColumns(t *testing.T) {
 		}
 	}
 	for _, step := range []struct{ args, want string }{
-		{"migrate up --no-columns", "applied 8"}, {"migrate validate", "column display_name is missing"},
-		{"migrate up", ""}, {"migrate validate", "valid"},
+		{"migrate up --no-columns", "applied 8"},
+		{"migrate validate", "column display_name is missing"},
+		{"migrate up", ""},
+		{"migrate validate", "valid"},
 	} {
 		if status, out, errs := command(t, "", append(strings.Fields(step.args), database)...); !strings.Contains(out+errs, step.want) {
 			t.Errorf("roster %s: status %d, want %q:\n%s%s", step.args, status, step.want, out, errs)
