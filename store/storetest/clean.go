@@ -86,7 +86,7 @@ func (s *suite) testClean(t *testing.T) {
 		if s.Again == nil {
 			t.Skip("there is one connection")
 		}
-		rows := 10_000
+		rows := 4_000 // several batches
 		if s.Dialect() == store.SQLite {
 			rows = 1200 // the race detector makes it slow
 		}
