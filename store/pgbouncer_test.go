@@ -21,6 +21,9 @@ import (
 // the server to another client after each transaction, and knows no search path: the schema is named.
 func TestStorePgBouncer(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("the suite runs without it")
+	}
 	server, err := url.Parse(rostertest.Server(t, "ROSTER_TEST_POSTGRES"))
 	if err != nil {
 		t.Fatal(err)

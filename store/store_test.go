@@ -57,13 +57,16 @@ func TestMain(m *testing.M) {
 //	values     STORE-4, STORE-13, STORE-18
 //	check      STORE-30, USER-41
 func TestStore(t *testing.T) {
-	for name, open := range map[string]func(t *testing.T) storetest.Database{
+	kinds := map[string]func(t *testing.T) storetest.Database{
 		"SQLite in a file":     sqliteFile,
-		"SQLite in memory":     sqliteMemory,
 		"PostgreSQL by lib/pq": postgres(openPQ, store.Config{}),
-		"PostgreSQL, pooled":   postgres(openPQ, store.Config{Pooled: true, Prefix: "P_", UsersTable: "People"}),
-		"PostgreSQL by pgx":    postgres(openPgx, store.Config{}),
-	} {
+	}
+	if !testing.Short() {
+		kinds["SQLite in memory"] = sqliteMemory
+		kinds["PostgreSQL, pooled"] = postgres(openPQ, store.Config{Pooled: true, Prefix: "P_", UsersTable: "People"})
+		kinds["PostgreSQL by pgx"] = postgres(openPgx, store.Config{})
+	}
+	for name, open := range kinds {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			storetest.Run(t, open)
