@@ -48,7 +48,7 @@ func newKeys(cfg Config, asks asker, use *tokens.Verifier) *keys {
 // ready lets a request go on that needs the keys. Where nobody follows, it fetches them when they are due; while one does,
 // others use what there is.
 func (k *keys) ready(ctx context.Context, followed bool) error {
-	age := since(k.now(), &k.fetched)
+	age := since(k.now, &k.fetched)
 	usable := age <= k.maxAge
 	due := age > time.Duration(k.fresh.Load())
 	if !usable || due && !followed && len(k.fetching) == 0 {
@@ -59,7 +59,7 @@ func (k *keys) ready(ctx context.Context, followed bool) error {
 		if err := k.fetch(ctx, pause); err != nil {
 			return err
 		}
-		usable = since(k.now(), &k.fetched) <= k.maxAge
+		usable = since(k.now, &k.fetched) <= k.maxAge
 	}
 	if usable {
 		return nil
@@ -89,7 +89,7 @@ func (k *keys) reload(ctx context.Context) error {
 // fetch fetches the keys, unless it was tried within pause. However many ask, one does it, and the others wait. Who gives up
 // meanwhile ends it for nobody. The error is that of ctx alone.
 func (k *keys) fetch(ctx context.Context, pause time.Duration) error {
-	if since(k.now(), &k.tried) < pause && len(k.fetching) == 0 {
+	if since(k.now, &k.tried) < pause && len(k.fetching) == 0 {
 		return nil
 	}
 	select {
@@ -98,7 +98,7 @@ func (k *keys) fetch(ctx context.Context, pause time.Duration) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	if since(k.now(), &k.tried) < pause {
+	if since(k.now, &k.tried) < pause {
 		return nil
 	}
 	began := k.now()
@@ -162,7 +162,7 @@ func (k *keys) follow(ctx context.Context) {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	for {
-		switch age := since(k.now(), &k.fetched); {
+		switch age := since(k.now, &k.fetched); {
 		case age > k.maxAge:
 			_ = k.fetch(ctx, firstPause) // ctx has ended
 		case age > time.Duration(k.fresh.Load()):

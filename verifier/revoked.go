@@ -82,7 +82,7 @@ func parseAnswer(text []byte) (answer, error) {
 // ask learns what came since the last answer, and reports whether it was anything. It waits so long for something new.
 func (r *revoked) ask(ctx context.Context, wait time.Duration) (news bool, err error) {
 	began := r.now()
-	if since(began, &r.heard) == never {
+	if last := r.heard.Load(); last != nil && revocations.Age(began, *last) == never {
 		r.after = "" // the clock was set back: what was learned by the wrong time may have been forgotten too early
 	}
 	for range maxPages {
@@ -141,7 +141,7 @@ func (r *revoked) once(ctx context.Context, wait, young time.Duration) (news boo
 	case <-ctx.Done():
 		return false, ctx.Err()
 	}
-	if young > 0 && (since(r.now(), &r.heard) < young || since(r.now(), &r.tried) < askPause) {
+	if young > 0 && (since(r.now, &r.heard) < young || since(r.now, &r.tried) < askPause) {
 		return false, nil
 	}
 	began := r.now()
@@ -168,7 +168,7 @@ func (r *revoked) once(ctx context.Context, wait, young time.Duration) (news boo
 
 // ready lets a request go on that needs what is revoked.
 func (r *revoked) ready(ctx context.Context, followed bool) error {
-	switch age := since(r.now(), &r.heard); {
+	switch age := since(r.now, &r.heard); {
 	case followed && age == never: // it has just begun
 		timer := time.NewTimer(maxFirst)
 		defer timer.Stop()
@@ -183,7 +183,7 @@ func (r *revoked) ready(ctx context.Context, followed bool) error {
 			return ctx.Err()
 		}
 	}
-	if since(r.now(), &r.heard) <= r.config.MaxStaleness {
+	if since(r.now, &r.heard) <= r.config.MaxStaleness {
 		return nil
 	}
 	if err := r.failed.Load(); err != nil {

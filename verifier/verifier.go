@@ -191,9 +191,9 @@ func unavailable(err error) error {
 const never = revocations.Never
 
 // since is how long ago a moment was; never: there was none, or the clock was set back since, and nobody can tell.
-func since(now time.Time, at *atomic.Pointer[time.Time]) time.Duration {
+func since(now func() time.Time, at *atomic.Pointer[time.Time]) time.Duration {
 	if t := at.Load(); t != nil {
-		return revocations.Age(now, *t)
+		return revocations.Age(now(), *t)
 	}
 	return never
 }
