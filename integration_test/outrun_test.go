@@ -76,6 +76,80 @@ func TestOutrunLogin(t *testing.T) {
 	})
 }
 
+// ACCT-28: of what comes between the judgement of a password and the session, what forbids the log-in wins, and nothing else
+// stands in its way.
+func TestOutrunByOthers(t *testing.T) {
+	t.Parallel()
+	rostertest.Each(t, func(t *testing.T, db *sqlx.DB) {
+		ctx, hasher := t.Context(), &heldHasher{Hasher: rostertest.Hasher{}}
+		w := found(t, db, func(cfg *usersrepo.Config) { cfg.Password.Hasher, cfg.Session.MaxPerUser = hasher, 2 })
+		for _, tt := range []struct {
+			name string
+			act  func(u *Person) error
+			want error
+			live int
+		}{
+			{"nothing", func(*Person) error { return nil }, nil, 1},
+			{"another-login", func(u *Person) error { return w.enters(*u.Username) }, nil, 2},
+			{"two-others", func(u *Person) error { return errors.Join(w.enters(*u.Username), w.enters(*u.Username)) }, nil, 2},
+			{"edit", func(u *Person) error {
+				_, err := w.Update(ctx, u.ID, func(p *Person) error { p.Score++; return nil })
+				return err
+			}, nil, 1},
+			{"ban", func(u *Person) error { _, err := w.Ban(ctx, u.ID, roster.Ban{Reason: "spam"}); return err }, roster.ErrBanned, 0},
+			{"archive", func(u *Person) error { _, err := w.ArchiveUser(ctx, u.ID, ""); return err }, roster.ErrArchived, 0},
+			{"delete", func(u *Person) error { return w.Delete(ctx, u.ID, roster.Deactivate) }, roster.ErrInvalidCredentials, 0},
+			{"blackout", func(*Person) error {
+				_, err := w.SetBlackout(ctx, roster.Blackout{Message: "closed", Closed: true})
+				return err
+			}, roster.ErrUnavailable, 0},
+		} {
+			u := w.add(t, person(tt.name+"er", "", ""), roster.WithPassword(passphrase))
+			began, goOn := hasher.hold()
+			result := make(chan error, 1)
+			go func() { result <- w.enters(*u.Username) }()
+			<-began
+			same(t, nil, tt.act(u))
+			goOn()
+			if err := <-result; !errors.Is(err, tt.want) {
+				t.Errorf("%s: %v, want %v", tt.name, err, tt.want)
+			}
+			if got := w.rows(t, "roster_sessions WHERE user_id = '"+u.ID.String()+"' AND ended_at IS NULL"); got != tt.live {
+				t.Errorf("%s: %d sessions, want %d", tt.name, got, tt.live)
+			}
+			entered := w.rows(t, "roster_audit WHERE action = 'login.ok' AND subject_id = '"+u.ID.String()+"'")
+			all := w.rows(t, "roster_sessions WHERE user_id = '"+u.ID.String()+"'")
+			if tt.want != nil && (entered != 0 || all != 0) {
+				t.Errorf("%s: %d log-ins in the audit trail, %d sessions", tt.name, entered, all)
+			}
+		}
+	})
+}
+
+// SESS-50: however many log in as one user at a time, all get in, and no more sessions live than may.
+func TestLoginsAtOnce(t *testing.T) {
+	inEach(t, func(t *testing.T, w *world) {
+		u := w.add(t, person("crowd", "crowd@example.com", ""), roster.WithPassword(passphrase), roster.WithEmailVerified())
+		errs := make(chan error, 64)
+		for range 64 {
+			go func() { errs <- w.enters("crowd") }()
+		}
+		for range 64 {
+			same(t, nil, <-errs)
+		}
+		live, err := w.ListSessions(t.Context(), u.ID)
+		same(t, nil, err)
+		same(t, 5, len(live))
+		same(t, 64, w.rows(t, "roster_sessions"))
+		same(t, 59, w.rows(t, "roster_sessions WHERE ended_reason = 'evicted'"))
+		same(t, 64, w.rows(t, "roster_audit WHERE action = 'login.ok'"))
+		same(t, 63, w.rows(t, "roster_messages WHERE kind = 'new_device'")) // the first device is no news
+	}, func(cfg *usersrepo.Config) {
+		cfg.Session.MaxPerUser = 5
+		cfg.Protection.Identifier.Off, cfg.Protection.Pair.Off, cfg.Protection.Source.Off = true, true, true
+	})
+}
+
 // SEC-29, SEC-88: what a session asks for that has ended meanwhile is refused, where it would lead into the account.
 func TestEndedSessionAsks(t *testing.T) {
 	inEach(t, func(t *testing.T, w *world) {

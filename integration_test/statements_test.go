@@ -188,8 +188,8 @@ func TestStatements(t *testing.T) {
 	}{
 		{"Get", 1, func() error { _, err := w.Get(ctx, u.ID); return err }, ""},
 		{"GetByLogin", 1, func() error { _, err := w.GetByLogin(ctx, "Alice@example.com"); return err }, ""},
-		{"Login", 4, func() error { _, err := w.Login(ctx, roster.PasswordCredentials("alice", password)); return err }, ""},
-		{"Login from a known device", 5, func() error {
+		{"Login", 2, func() error { _, err := w.Login(ctx, roster.PasswordCredentials("alice", password)); return err }, ""},
+		{"Login from a known device", 3, func() error {
 			credentials := roster.PasswordCredentials("alice", password)
 			credentials.DeviceToken = device
 			login, err := w.Login(ctx, credentials)
@@ -198,8 +198,8 @@ func TestStatements(t *testing.T) {
 			}
 			return err
 		}, ""},
-		{"Login with a wrong password", 3, func() error { _, err := w.Login(ctx, roster.PasswordCredentials("alice", "wrong")); return err }, "invalid_credentials"},
-		{"Login of nobody", 3, func() error { _, err := w.Login(ctx, roster.PasswordCredentials("nobody", "wrong")); return err }, "invalid_credentials"},
+		{"Login with a wrong password", 2, func() error { _, err := w.Login(ctx, roster.PasswordCredentials("alice", "wrong")); return err }, "invalid_credentials"},
+		{"Login of nobody", 2, func() error { _, err := w.Login(ctx, roster.PasswordCredentials("nobody", "wrong")); return err }, "invalid_credentials"},
 		{"Register with a confirmation", 4, func() error {
 			registered++
 			_, _, err := w.Register(ctx, person("", fmt.Sprintf("new%d@example.com", registered), ""), password)
@@ -239,19 +239,15 @@ func TestStatements(t *testing.T) {
 			}
 		})
 	}
-	t.Run("takes one transaction to register, and one to log in", func(t *testing.T) {
-		for _, call := range []func() error{
-			func() error {
-				_, pair, err := w.Register(ctx, person("onetx", "onetx@example.com", ""), password)
-				same(t, true, pair != nil)
-				return err
-			},
-			func() error { _, err := w.Login(ctx, roster.PasswordCredentials("onetx", password)); return err },
-		} {
-			before := y.begun()
-			same(t, nil, call())
-			same(t, before+1, y.begun())
-		}
+	t.Run("takes one transaction to register, and none to log in", func(t *testing.T) {
+		before := y.begun()
+		_, pair, err := w.Register(ctx, person("onetx", "onetx@example.com", ""), password)
+		same(t, nil, err)
+		same(t, true, pair != nil)
+		same(t, before+1, y.begun())
+		_, err = w.Login(ctx, roster.PasswordCredentials("onetx", password))
+		same(t, nil, err)
+		same(t, before+1, y.begun())
 	})
 	t.Run("takes as many whoever fails to log in", func(t *testing.T) { // SEC-73
 		var counts []int

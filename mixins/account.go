@@ -233,7 +233,7 @@ func (m Account[U]) Login(ctx context.Context, credentials roster.Credentials) (
 		return roster.Login[U]{}, err
 	}
 	id := u.Base().ID
-	issued := issued[U]{epoch: new(u.Base().Epoch)}
+	issued := issued[U]{epoch: new(u.Base().Epoch), attempt: a}
 	via, amr := a.entry()
 	pair, err := c.Self.IssueTokens(withIssued(ctx, &issued), id, roster.IssueOptions{
 		Via: via, AMR: amr, Remember: credentials.Remember, Captcha: credentials.Captcha,

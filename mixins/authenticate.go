@@ -38,7 +38,7 @@ func (m Account[U]) Authenticate(ctx context.Context, credentials roster.Credent
 		return none, c.failed(ctx, ip, login, nil, roster.FailedThrottled, verdict.Err())
 	}
 	if !a.looked {
-		if a.nominee, a.known, err = c.nominate(ctx, credentials); err != nil {
+		if err := c.nominate(ctx, a, credentials); err != nil {
 			c.giveBack(ctx, ip, login)
 			return none, err
 		}
@@ -117,8 +117,10 @@ func checkCredentials(credentials roster.Credentials) error {
 	return faults.Err()
 }
 
-// nominate finds the user whom all given identifiers name; known is false when they name nobody, or not the same one.
-func (c *Core[U]) nominate(ctx context.Context, credentials roster.Credentials) (u U, known bool, err error) {
+// nominate finds the user whom all given identifiers name. Nobody is known when they name none, or not the same one.
+func (c *Core[U]) nominate(ctx context.Context, a *attempt[U], credentials roster.Credentials) error {
+	a.looked, a.known = true, false
+	a.read = c.Plain && credentials.Password != nil // no look-up is the program's own
 	for _, given := range []struct {
 		value *string
 		kind  identifiers.Kind
@@ -131,39 +133,34 @@ func (c *Core[U]) nominate(ctx context.Context, credentials roster.Credentials) 
 		if given.value == nil {
 			continue
 		}
-		found, err := c.lookUp(ctx, given.kind, *given.value)
-		switch {
-		case errors.Is(err, roster.ErrNotFound):
-			return u, false, nil
-		case err != nil:
-			return u, false, err
-		case known && found.Base().ID != u.Base().ID:
-			return u, false, nil
+		look := func(ctx context.Context) (U, error) { return c.lookUp(ctx, given.kind, *given.value) }
+		if a.read {
+			look = func(ctx context.Context) (U, error) { return c.readEntrant(ctx, a, given.kind, *given.value) }
 		}
-		u, known = found, true
+		if same, err := a.names(look(ctx)); !same || err != nil {
+			return err
+		}
 	}
 	if credentials.Handle == nil {
-		return u, known, nil
+		return nil
 	}
-	owner, err := c.at(ctx, c.openHandle(*credentials.Handle))
-	switch {
-	case errors.Is(err, roster.ErrNotFound):
-		return u, false, nil
-	case err != nil:
-		return u, false, err
-	case known && owner.Base().ID != u.Base().ID:
-		return u, false, nil
+	_, err := a.names(c.at(ctx, c.openHandle(*credentials.Handle)))
+	return err
+}
+
+// names takes a user whom an identifier names, and reports whether all so far name the same one.
+func (a *attempt[U]) names(found U, err error) (bool, error) {
+	same := err == nil && (!a.known || found.Base().ID == a.nominee.Base().ID)
+	if errors.Is(err, roster.ErrNotFound) {
+		err = nil
 	}
-	return owner, true, nil
+	a.nominee, a.known = found, same
+	return same, err
 }
 
 func (c *Core[U]) lookUp(ctx context.Context, kind identifiers.Kind, value string) (U, error) {
-	var none U
-	inferred := kind
-	if inferred == "" {
-		inferred = identifiers.Infer(value)
-	}
-	if len(value) > identifiers.MaxLogin || !c.kindAllowed(inferred) {
+	if _, ok := c.kindOf(kind, value); !ok {
+		var none U
 		return none, roster.ErrNotFound
 	}
 	if kind == "" {
@@ -172,10 +169,40 @@ func (c *Core[U]) lookUp(ctx context.Context, kind identifiers.Kind, value strin
 	return c.byKind(ctx, kind, value)
 }
 
+// kindOf is the kind of an identifier, "" for what it looks like; ok is false when it can be nobody's.
+func (c *Core[U]) kindOf(kind identifiers.Kind, value string) (_ identifiers.Kind, ok bool) {
+	if kind == "" {
+		kind = identifiers.Infer(value)
+	}
+	return kind, len(value) <= identifiers.MaxLogin && c.kindAllowed(kind)
+}
+
+// readEntrant is lookUp, and reads the password by the same statement.
+func (c *Core[U]) readEntrant(ctx context.Context, a *attempt[U], kind identifiers.Kind, value string) (U, error) {
+	var none U
+	kind, ok := c.kindOf(kind, value)
+	if !ok {
+		return none, roster.ErrNotFound
+	}
+	canonical, ok := c.Identifiers.Canonical(kind, value)
+	if !ok {
+		return none, roster.ErrNotFound
+	}
+	u := c.Plan.New()
+	var err error
+	if a.entrant, err = c.Store.GetEntrant(ctx, keyOf[kind], canonical, c.Plan.dest(u)); err != nil {
+		return none, err
+	}
+	c.Plan.settle(u)
+	return u, nil
+}
+
 // checkNobody does the work of CheckPassword for an account that is not there.
-func (c *Core[U]) checkNobody(ctx context.Context, password roster.Secret) error {
-	if _, err := c.Store.GetPassword(ctx, roster.NewID()); err != nil && !errors.Is(err, roster.ErrNotFound) {
-		return err
+func (c *Core[U]) checkNobody(ctx context.Context, a *attempt[U], password roster.Secret) error {
+	if !a.read {
+		if _, err := c.Store.GetPassword(ctx, roster.NewID()); err != nil && !errors.Is(err, roster.ErrNotFound) {
+			return err
+		}
 	}
 	return c.Passwords.VerifyDummy(ctx, password)
 }

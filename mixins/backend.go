@@ -57,7 +57,7 @@ func (c *Core[U]) judgePassword(ctx context.Context, a *attempt[U], credentials 
 		return finding{}, nil
 	}
 	if !a.known {
-		return finding{reason: roster.FailedUnknown}, c.checkNobody(ctx, *credentials.Password)
+		return finding{reason: roster.FailedUnknown}, c.checkNobody(ctx, a, *credentials.Password)
 	}
 	b := a.nominee.Base()
 	err := c.Self.CheckPassword(ctx, b.ID, *credentials.Password)

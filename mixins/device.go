@@ -20,6 +20,9 @@ type attempt[U roster.Model] struct {
 	nominee U
 	known   bool
 	looked  bool
+	// read says that their password was looked up with them, as entrant has it.
+	read    bool
+	entrant store.Entrant
 	// code says where the code went that is tried; nil: a password is.
 	code *codeTarget
 	// via and amr are how the secret was judged that was right; "" and nil: it was not.
@@ -84,11 +87,9 @@ func (c *Core[U]) recognise(ctx context.Context, a *attempt[U], credentials rost
 	case err != nil:
 		return err
 	}
-	a.nominee, a.known, err = c.nominate(ctx, credentials)
-	if err != nil {
+	if err := c.nominate(ctx, a, credentials); err != nil {
 		return err
 	}
-	a.looked = true
 	if a.known && a.nominee.Base().ID == owner {
 		a.device = hash
 	}

@@ -96,15 +96,20 @@ func (c *Core[U]) notice(ctx context.Context, u U, kind string, vars map[string]
 
 // noticeOnce is a notice about a cause, such as a session: of several about the same that wait, there is one.
 func (c *Core[U]) noticeOnce(ctx context.Context, u U, kind, cause string, vars map[string]any) error {
-	channel, to, ok := c.provenContact(u)
+	m, ok := c.noticeOf(u, kind, vars)
 	if !ok {
 		return nil
 	}
-	m := outgoing{kind: kind, channel: channel, to: to, vars: vars, priority: later}
 	if cause != "" {
 		m.dedupe = kind + ":" + cause
 	}
 	return c.queue(ctx, u, m)
+}
+
+// noticeOf is what notice queues; ok is false when that is nothing.
+func (c *Core[U]) noticeOf(u U, kind string, vars map[string]any) (m outgoing, ok bool) {
+	channel, to, ok := c.provenContact(u)
+	return outgoing{kind: kind, channel: channel, to: to, vars: vars, priority: later}, ok
 }
 
 // noticeTo tells a user something at a contact of theirs that the caller knows to be proven.
@@ -145,12 +150,40 @@ func (c *Core[U]) checkSender(channel notify.Channel) error {
 // queue writes a message to the outbox, in the transaction of what causes it; of a kind that the program has switched
 // off it writes none. A Before hook may alter it, or take it upon itself to send another.
 func (c *Core[U]) queue(ctx context.Context, u U, m outgoing) error {
+	x, err := c.compose(ctx, u, m)
+	if err != nil || x == nil {
+		return err
+	}
+	queued := true
+	if m.link == nil {
+		queued, err = c.Store.QueueMessage(ctx, x.row)
+	} else {
+		if !m.detached {
+			x.row.LinkHash, x.row.ExpiresAt = m.link.Hash, m.link.ExpiresAt
+		}
+		err = c.Store.QueueLink(ctx, *m.link, x.row)
+	}
+	if err != nil || !queued {
+		return err
+	}
+	return c.queued(ctx, x)
+}
+
+// composed is a message that is ready for the outbox.
+type composed[U roster.Model] struct {
+	row *store.Message
+	run callbacks.Run[*callbacks.Message[U]]
+	e   *callbacks.Message[U]
+}
+
+// compose makes a message and runs the Before hooks on it; nil: none is to be queued.
+func (c *Core[U]) compose(ctx context.Context, u U, m outgoing) (*composed[U], error) {
 	m.channel = cmp.Or(m.channel, notify.Email)
 	if !c.Settings.Notify.enabled(m.kind) {
-		return nil
+		return nil, nil
 	}
 	if err := c.checkSender(m.channel); err != nil {
-		return err
+		return nil, err
 	}
 	b := u.Base()
 	owner := b.ID // each reader gets a copy of its own
@@ -160,21 +193,21 @@ func (c *Core[U]) queue(ctx context.Context, u U, m outgoing) error {
 		Data: callbacks.MessageData[U]{User: c.Plan.clone(u), Vars: m.vars},
 	}
 	if err := before(ctx, c, run, e); err != nil {
-		return err
+		return nil, err
 	}
 	if e.Skip {
-		return nil
+		return nil, nil
 	}
 	user, err := c.Plan.pack(e.Data.User)
 	if err != nil {
-		return roster.ErrInternal.WithCause(err)
+		return nil, roster.ErrInternal.WithCause(err)
 	}
 	content, err := json.Marshal(payload{
 		messageSecrets: m.secrets, User: user, Vars: e.Data.Vars, Subject: e.Subject, Headers: e.Headers,
 		IP: clip(e.Actor.IP), Device: clip(e.Actor.UserAgent),
 	})
 	if err != nil {
-		return roster.ErrInternal.WithCause(err)
+		return nil, roster.ErrInternal.WithCause(err)
 	}
 	id := roster.NewID()
 	row := &store.Message{
@@ -188,28 +221,19 @@ func (c *Core[U]) queue(ctx context.Context, u U, m outgoing) error {
 	if m.unowned {
 		row.UserID = nil
 	}
-	queued := true
-	if m.link == nil {
-		queued, err = c.Store.QueueMessage(ctx, row)
-	} else {
-		if !m.detached {
-			row.LinkHash, row.ExpiresAt = m.link.Hash, m.link.ExpiresAt
-		}
-		err = c.Store.QueueLink(ctx, *m.link, row)
-	}
-	if err != nil || !queued {
-		return err
-	}
 	done := &callbacks.Message[U]{
 		Event: e.Event, ID: id, Kind: m.kind, Channel: string(m.channel), UserID: new(owner), To: m.to, Language: e.Language,
 		Subject: e.Subject, Data: e.Data, Headers: e.Headers,
 	}
-	if err := after(ctx, c, run, done); err != nil {
+	return &composed[U]{row, run, done}, nil
+}
+
+// queued tells of a message that is in the outbox.
+func (c *Core[U]) queued(ctx context.Context, x *composed[U]) error {
+	if err := after(ctx, c, x.run, x.e); err != nil {
 		return err
 	}
-	c.Store.AfterCommit(ctx, func(context.Context) {
-		c.worker.Queued(m.kind, m.channel)
-	})
+	c.Store.AfterCommit(ctx, func(context.Context) { c.worker.Queued(x.row.Kind, notify.Channel(x.row.Channel)) })
 	return nil
 }
 

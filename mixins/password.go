@@ -217,18 +217,18 @@ func (m Password[U]) CheckPassword(ctx context.Context, id roster.ID, password r
 	}
 	if calledBy(ctx, "Authenticate") { // the log-in was counted
 		a := attemptOf[U](ctx)
-		return c.checkPassword(ctx, id, password, a == nil || a.device == nil)
+		return c.checkPassword(ctx, a, id, password, a == nil || a.device == nil)
 	}
 	if _, err := c.Self.Get(ctx, id); err != nil {
 		return err
 	}
 	if c.Settings.Protection.Identifier.Off {
-		return c.checkPassword(ctx, id, password, false)
+		return c.checkPassword(ctx, nil, id, password, false)
 	}
 	if err := c.takePrompt(ctx, id); err != nil {
 		return err
 	}
-	err = c.checkPassword(ctx, id, password, false)
+	err = c.checkPassword(ctx, nil, id, password, false)
 	switch {
 	case err == nil:
 		return c.clearPrompt(ctx, id)
@@ -241,9 +241,10 @@ func (m Password[U]) CheckPassword(ctx context.Context, id roster.ID, password r
 // errClosed is the cause of an ErrInvalidPassword that a right password would not have been spared.
 var errClosed = errors.New("the password is closed")
 
-// checkPassword judges a password. An open one may be judged from anywhere; a closed one is not, where it is minded.
-func (c *Core[U]) checkPassword(ctx context.Context, id roster.ID, password roster.Secret, mindClosed bool) error {
-	stored, err := c.Store.GetPassword(ctx, id)
+// checkPassword judges a password, by itself or as part of an attempt. An open one may be judged from anywhere; a closed one is
+// not, where it is minded.
+func (c *Core[U]) checkPassword(ctx context.Context, a *attempt[U], id roster.ID, password roster.Secret, mindClosed bool) error {
+	stored, err := c.storedFor(ctx, a, id)
 	unset := errors.Is(err, roster.ErrNotFound)
 	if err != nil && !unset {
 		return err
@@ -271,6 +272,17 @@ func (c *Core[U]) checkPassword(ctx context.Context, id roster.ID, password rost
 		c.rehash(ctx, id, stored.Hash, password)
 	}
 	return nil
+}
+
+// storedFor returns the password of a user, or roster.ErrNotFound: as an attempt on them has read it, if one has.
+func (c *Core[U]) storedFor(ctx context.Context, a *attempt[U], id roster.ID) (store.Password, error) {
+	switch {
+	case !a.hasRead(id):
+		return c.Store.GetPassword(ctx, id)
+	case a.entrant.Password == nil:
+		return store.Password{}, roster.ErrNotFound
+	}
+	return *a.entrant.Password, nil
 }
 
 // rehash replaces a hash of another kind or cost by a new one of the same password, unless it was replaced meanwhile.

@@ -103,6 +103,8 @@ type issued[U roster.Model] struct {
 	// epoch is the user's before the secret was judged; nil: none was. When it is another one by the time that the row is
 	// locked, the password was changed or the user kicked meanwhile: that wins (ACCT-28).
 	epoch *int64
+	// attempt is that of the log-in; nil: there was none.
+	attempt *attempt[U]
 	// stored says that the running transaction has stored the user, and that nothing of the program's has seen the row since.
 	stored bool
 }
@@ -133,6 +135,9 @@ func (m Session[U]) IssueTokens(ctx context.Context, id roster.ID, options roste
 	}
 	if options.AMR == nil {
 		options.AMR = []string{"app"}
+	}
+	if pair, done, err := c.enterDirectly(ctx, id, options, into); done || err != nil {
+		return pair, err
 	}
 	err = c.Store.Transact(ctx, func(ctx context.Context) error {
 		u, err := c.entrant(ctx, id, into)
@@ -211,32 +216,12 @@ func (v veto) Unwrap() []error { return []error{v.error, errVetoed} }
 
 // begin stores a session of a user whose row is locked.
 func (c *Core[U]) begin(ctx context.Context, u U, options roster.IssueOptions, device store.Device) (x store.Session, refresh roster.Secret, known bool, err error) {
-	s, now, actor, id := c.Settings.Session, c.now(), roster.ActorFrom(ctx), u.Base().ID
-	remember := options.Remember == nil || *options.Remember
-	x = store.Session{
-		ID: roster.NewID(), UserID: id, CreatedAt: now, LastUsedAt: now, Remember: remember, AuthTime: now,
-		AMR: strings.Join(options.AMR, " "), IP: present(clip(actor.IP)), UserAgent: present(clip(actor.UserAgent)), Generation: 1,
-	}
-	profiles, err := c.profilesOf(ctx, u, options)
+	x, admission, refresh, err := c.newSession(ctx, u, options, device)
 	if err != nil {
 		return x, "", false, err
 	}
-	s.limit(&x, profiles)
-	refresh, x.SecretHash, err = c.refresh.New(x.ID, x.Generation)
-	if err != nil {
+	if err := c.roomFor(ctx, x.UserID); err != nil {
 		return x, "", false, err
-	}
-	if err := c.roomFor(ctx, id); err != nil {
-		return x, "", false, err
-	}
-	how := map[string]any{"via": options.Via, "amr": options.AMR}
-	if len(profiles) > 0 {
-		how["profiles"] = profiles
-	}
-	entered := deed{action: "login.ok", subject: &id, session: &x.ID, changes: how}
-	admission := store.Admission{Most: s.MaxPerUser, Superuser: u.Base().Superuser, Device: device, Entry: c.entry(ctx, entered)}
-	if c.Plain {
-		admission.Touch = &store.Touch{CloseAfter: c.forgets(ctx)}
 	}
 	evicted, known, err := c.Store.InsertSession(ctx, &x, admission)
 	if errors.Is(err, roster.ErrNotFound) {
@@ -247,7 +232,35 @@ func (c *Core[U]) begin(ctx context.Context, u U, options roster.IssueOptions, d
 	if err != nil {
 		return x, "", false, err
 	}
-	return x, refresh, known, c.revoked(ctx, id, evicted, roster.RevokedByEviction)
+	return x, refresh, known, c.revoked(ctx, x.UserID, evicted, roster.RevokedByEviction)
+}
+
+// newSession makes a session of a user, with what it comes with and its first refresh token. Nothing is stored yet.
+func (c *Core[U]) newSession(ctx context.Context, u U, options roster.IssueOptions, device store.Device) (x store.Session, a store.Admission, refresh roster.Secret, err error) {
+	s, now, actor, id := c.Settings.Session, c.now(), roster.ActorFrom(ctx), u.Base().ID
+	remember := options.Remember == nil || *options.Remember
+	x = store.Session{
+		ID: roster.NewID(), UserID: id, CreatedAt: now, LastUsedAt: now, Remember: remember, AuthTime: now,
+		AMR: strings.Join(options.AMR, " "), IP: present(clip(actor.IP)), UserAgent: present(clip(actor.UserAgent)), Generation: 1,
+	}
+	profiles, err := c.profilesOf(ctx, u, options)
+	if err != nil {
+		return x, a, "", err
+	}
+	s.limit(&x, profiles)
+	if refresh, x.SecretHash, err = c.refresh.New(x.ID, x.Generation); err != nil {
+		return x, a, "", err
+	}
+	how := map[string]any{"via": options.Via, "amr": options.AMR}
+	if len(profiles) > 0 {
+		how["profiles"] = profiles
+	}
+	entered := deed{action: "login.ok", subject: &id, session: &x.ID, changes: how}
+	a = store.Admission{Most: s.MaxPerUser, Superuser: u.Base().Superuser, Device: device, Entry: c.entry(ctx, entered)}
+	if c.Plain {
+		a.Touch = &store.Touch{CloseAfter: c.forgets(ctx)}
+	}
+	return x, a, refresh, nil
 }
 
 // errTooManySessions is told after a right secret alone.

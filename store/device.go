@@ -32,16 +32,15 @@ func (s *Store) DropDevices(ctx context.Context, user, session roster.ID) error 
 	return err
 }
 
-// The statements by which InsertSession keeps devices number their values after its own.
+// The statements by which a session keeps the device that it begins from.
 const (
 	slideDevice = `
-	UPDATE {devices} SET last_used_at = $1, expires_at = $16
-	WHERE hash = $14 AND user_id = $2 AND expires_at > $1
-	RETURNING hash`
+	UPDATE {devices} SET last_used_at = $at, expires_at = $device_end
+	WHERE hash = $given AND user_id = $user AND expires_at > $at`
 	dropOldDevices = `
 	DELETE FROM {devices}
-	WHERE hash IN (SELECT hash FROM {devices} WHERE user_id = $2 ORDER BY last_used_at DESC, hash LIMIT 1000 OFFSET $17)`
+	WHERE hash IN (SELECT hash FROM {devices} WHERE user_id = $user ORDER BY last_used_at DESC, hash LIMIT 1000 OFFSET $old_devices)`
 	insertDevice = `
 	INSERT INTO {devices} (hash, user_id, created_at, last_used_at, expires_at)
-	SELECT cast($15 AS {bytes}), $2, $1, $1, $16`
+	SELECT cast($fresh AS {bytes}), $user, $at, $at, $device_end`
 )

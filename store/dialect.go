@@ -11,6 +11,6 @@ const (
 
 // dialectWords are the words of a template that differ. SQLite locks the whole database when a transaction begins.
 var dialectWords = map[Dialect]map[string]string{
-	PostgreSQL: {"{lock}": "FOR UPDATE", "{skip_locked}": "FOR UPDATE SKIP LOCKED", "{greatest}": "greatest", "{least}": "least", "{bytes}": "bytea", "{microsecond}": "interval '1 microsecond'"},
-	SQLite:     {"{lock}": "", "{skip_locked}": "", "{greatest}": "max", "{least}": "min", "{bytes}": "blob", "{microsecond}": "1"},
+	PostgreSQL: {"{lock}": "FOR UPDATE", "{skip_locked}": "FOR UPDATE SKIP LOCKED", "{greatest}": "greatest", "{least}": "least", "{bytes}": "bytea", "{microsecond}": "interval '1 microsecond'", "{u.version}": "cast(u.xmin AS text)"},
+	SQLite:     {"{lock}": "", "{skip_locked}": "", "{greatest}": "max", "{least}": "min", "{bytes}": "blob", "{microsecond}": "1", "{u.version}": "''"},
 }

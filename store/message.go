@@ -53,9 +53,10 @@ func (s *Store) QueueNothing(ctx context.Context, m *Message) error {
 }
 
 const (
+	messageColumns = `id, kind, channel, user_id, recipient, language, payload, link_hash, dedupe_key, priority,
+		created_at, next_at, expires_at, state`
 	insertInto = `
-	INSERT INTO {messages} (id, kind, channel, user_id, recipient, language, payload, link_hash, dedupe_key, priority,
-		created_at, next_at, expires_at, state)
+	INSERT INTO {messages} (` + messageColumns + `)
 	VALUES ($1, $2, $3, $4, nullif($5, ''), $6, $7, $8, $9, $10, $11, $12, $13, `
 	insertMessage = insertInto + `'pending')
 	ON CONFLICT DO NOTHING`

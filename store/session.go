@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -89,106 +88,130 @@ type Touch struct {
 // and reports whether that was known. While a blackout is closed it is roster.ErrNotFound, and the transaction must be
 // rolled back.
 func (s *Store) InsertSession(ctx context.Context, x *Session, a Admission) (evicted []roster.ID, known bool, err error) {
-	args := []any{
-		x.CreatedAt, x.UserID, a.Most - 1,
-		x.ID, x.Remember, x.IdleAt, x.ExpiresAt, x.AuthTime, x.AMR, x.IP, x.UserAgent, x.Generation, x.SecretHash,
-		a.Device.Given, a.Device.Fresh, a.Device.ExpiresAt, a.Device.Most - 1,
+	if s.dialect == SQLite {
+		return s.insertSession(ctx, x, a)
 	}
-	own := []any{x.Profiles, micros(x.AccessTTL), micros(x.IdleTTL), micros(x.FreshFor)}
-	if s.dialect == PostgreSQL {
-		var ids *string
-		all := append(append(slices.Clip(args), a.Superuser), own...)
-		template := "WITH evicted AS (" + evictSessions + "), slid AS (" + slideDevice + "), dropped AS (" + dropOldDevices + `
-			AND NOT EXISTS (SELECT 1 FROM slid) AND cast($15 AS bytea) IS NOT NULL), fresh AS (` + insertDevice + `
-			WHERE NOT EXISTS (SELECT 1 FROM slid) AND cast($15 AS bytea) IS NOT NULL
-			RETURNING hash), device AS (SELECT hash FROM slid UNION ALL SELECT hash FROM fresh), added AS (` +
-			sessionInsert("(SELECT hash FROM device)", "$18", "$19, $20, $21, $22") + ")"
-		if a.Entry != nil {
-			template += ", told AS (" + insertAudit(len(all)) + ")"
-			all = append(all, a.Entry.values()...)
-		}
-		if a.Touch != nil {
-			most := fmt.Sprintf("$%d", len(all)+1)
-			all = append(all, a.Touch.CloseAfter)
-			template += ", touched AS (" + touchLastLogin("$2", "$1") + "), forgotten AS (" + forgetFailuresOf("$2", most) + ")"
-		}
-		template += `
-			SELECT global_epoch, (SELECT string_agg(cast(id AS text), ' ') FROM evicted), EXISTS (SELECT 1 FROM slid) FROM added`
-		if err := s.row(ctx, template, all, &x.GlobalEpoch, &ids, &known); err != nil || ids == nil {
+	device := "(SELECT hash FROM slid UNION ALL SELECT hash FROM fresh)"
+	unknown := "NOT EXISTS (SELECT 1 FROM slid) AND cast($fresh AS bytea) IS NOT NULL"
+	values, parts := a.values(x), []string{
+		"evicted", evictSessions + " RETURNING id",
+		"slid", slideDevice + " RETURNING hash",
+		"dropped", dropOldDevices + " AND " + unknown,
+		"fresh", insertDevice + " WHERE " + unknown + " RETURNING hash",
+		"added", insertSession(device) + " RETURNING global_epoch",
+	}
+	if a.Entry != nil {
+		entry, names := row("audit", a.Entry.values())
+		values = append(values, entry...)
+		parts = append(parts, "told", "INSERT INTO {audit} ("+auditColumns+") SELECT "+names)
+	}
+	if a.Touch != nil {
+		parts = append(parts, "touched", touchLastLogin("$user", "$at"), "forgotten", forgetFailuresOf("$user", "$close_after"))
+	}
+	template, args := number(with(parts)+`
+		SELECT global_epoch, (SELECT string_agg(cast(id AS text), ' ') FROM evicted), EXISTS (SELECT 1 FROM slid) FROM added`, values)
+	var ids *string
+	if err := s.row(ctx, template, args, &x.GlobalEpoch, &ids, &known); err != nil || ids == nil {
+		return nil, known, err
+	}
+	for text := range strings.FieldsSeq(*ids) {
+		id, err := roster.ParseID(text)
+		if err != nil {
 			return nil, known, err
 		}
-		for text := range strings.FieldsSeq(*ids) {
-			id, err := roster.ParseID(text)
-			if err != nil {
-				return nil, known, err
-			}
-			evicted = append(evicted, id)
-		}
-		s.revokes(ctx)
-		return evicted, known, nil
+		evicted = append(evicted, id)
+	}
+	s.revokes(ctx)
+	return evicted, known, nil
+}
+
+// with is the beginning of a statement that does several, each after its name.
+func with(parts []string) string {
+	var list []string
+	for pair := range slices.Chunk(parts, 2) {
+		list = append(list, pair[0]+" AS ("+pair[1]+")")
+	}
+	return "WITH " + strings.Join(list, ", ")
+}
+
+// values are what the statements that begin a session name.
+func (a Admission) values(x *Session) []named {
+	list := []named{
+		{"at", x.CreatedAt}, {"user", x.UserID}, {"beyond", a.Most - 1}, {"superuser", a.Superuser},
+		{"id", x.ID}, {"remember", x.Remember}, {"idle_at", x.IdleAt}, {"expires_at", x.ExpiresAt}, {"auth_time", x.AuthTime},
+		{"amr", x.AMR}, {"ip", x.IP}, {"agent", x.UserAgent}, {"generation", x.Generation}, {"secret", x.SecretHash},
+		{"profiles", x.Profiles}, {"access_ttl", micros(x.AccessTTL)}, {"idle_ttl", micros(x.IdleTTL)}, {"fresh_for", micros(x.FreshFor)},
+		{"given", a.Device.Given}, {"fresh", a.Device.Fresh}, {"device_end", a.Device.ExpiresAt}, {"old_devices", a.Device.Most - 1},
+	}
+	if a.Touch != nil {
+		list = append(list, named{"close_after", a.Touch.CloseAfter})
+	}
+	return list
+}
+
+// insertSession is InsertSession by a statement after the other.
+func (s *Store) insertSession(ctx context.Context, x *Session, a Admission) (evicted []roster.ID, known bool, err error) {
+	values := a.values(x)
+	exec := func(template string) (int64, error) {
+		template, args := number(template, values)
+		return s.exec(ctx, template, args...)
 	}
 	if a.Touch != nil {
 		if err := s.TouchLastLogin(ctx, x.UserID, x.CreatedAt, a.Touch.CloseAfter); err != nil {
 			return nil, false, err
 		}
 	}
-	if evicted, err = s.ids(ctx, evictSessions, args[:3]...); err != nil {
+	template, args := number(evictSessions+" RETURNING id", values)
+	if evicted, err = s.ids(ctx, template, args...); err != nil {
 		return nil, false, err
 	}
 	if len(evicted) > 0 {
 		s.revokes(ctx)
 	}
-	device, known, err := s.keepDevice(ctx, args, a.Device)
-	if err != nil {
-		return nil, false, err
+	device := "NULL"
+	if a.Device.Given != nil {
+		n, err := exec(slideDevice)
+		if err != nil {
+			return nil, false, err
+		}
+		if known = n > 0; known {
+			device = "$given"
+		}
 	}
-	err = s.row(ctx, sessionInsert("$14", "$15", "$16, $17, $18, $19"), append(append(args[:13:13], device, a.Superuser), own...), &x.GlobalEpoch)
-	if err != nil || a.Entry == nil {
+	if !known && a.Device.Fresh != nil {
+		device = "$fresh"
+		for _, template := range []string{dropOldDevices, insertDevice} {
+			if _, err := exec(template); err != nil {
+				return nil, false, err
+			}
+		}
+	}
+	template, args = number(insertSession(device)+" RETURNING global_epoch", values)
+	if err := s.row(ctx, template, args, &x.GlobalEpoch); err != nil || a.Entry == nil {
 		return evicted, known, err
 	}
 	return evicted, known, s.InsertAudit(ctx, a.Entry)
 }
 
-// keepDevice does by statements of their own what PostgreSQL does in that of InsertSession.
-func (s *Store) keepDevice(ctx context.Context, args []any, d Device) (device []byte, known bool, err error) {
-	if d.Given != nil {
-		n, err := s.exec(ctx, slideDevice, args[:16]...)
-		if err != nil || n > 0 {
-			return d.Given, n > 0, err
-		}
-	}
-	if d.Fresh == nil {
-		return nil, false, nil
-	}
-	if _, err := s.exec(ctx, dropOldDevices, args...); err != nil {
-		return nil, false, err
-	}
-	_, err = s.exec(ctx, insertDevice, args[:16]...)
-	return d.Fresh, false, err
-}
-
 const evictSessions = `
-	UPDATE {sessions} SET ended_at = $1, ended_reason = 'evicted', successor = NULL
+	UPDATE {sessions} SET ended_at = $at, ended_reason = 'evicted', successor = NULL
 	WHERE id IN (
 		SELECT id FROM {sessions}
-		WHERE user_id = $2 AND ended_at IS NULL AND idle_at > $1 AND expires_at > $1
+		WHERE user_id = $user AND ended_at IS NULL AND idle_at > $at AND expires_at > $at
 		ORDER BY last_used_at DESC, id DESC
-		LIMIT 1000 OFFSET $3
-	)
-	RETURNING id`
+		LIMIT 1000 OFFSET $beyond
+	)`
 
-// sessionInsert numbers its values after those of evictSessions; device is the hash of its device, own
-// are its profiles and lives.
-func sessionInsert(device, superuser, own string) string {
-	return strings.NewReplacer("$device", device, "$superuser", superuser, "$own", own).Replace(insertSession)
-}
-
-const insertSession = `
+// insertSession is the statement that begins a session from a device, given as its hash.
+func insertSession(device string) string {
+	return `
 	INSERT INTO {sessions} (id, user_id, created_at, last_used_at, remember, idle_at, expires_at, auth_time, amr, ip,
 		user_agent, generation, secret_hash, device, profiles, access_ttl, idle_ttl, fresh_for, global_epoch)
-	SELECT $4, $2, $1, $1, $5, $6, $7, $8, $9, $10, $11, $12, $13, $device, $own, epoch FROM {state}
-	WHERE id = 1 AND (cast($superuser AS boolean) OR NOT blackout_closed OR blackout_until <= $1)
-	RETURNING global_epoch`
+	SELECT $id, $user, $at, $at, $remember, $idle_at, $expires_at, $auth_time, $amr, $ip,
+		$agent, $generation, $secret, ` + device + `, $profiles, $access_ttl, $idle_ttl, $fresh_for, epoch
+	FROM {state}
+	WHERE {state}.id = 1 AND ` + admits("$superuser", "$at")
+}
 
 // GetSession returns a session, ended ones too.
 func (s *Store) GetSession(ctx context.Context, id roster.ID) (Session, error) {

@@ -65,6 +65,11 @@ func (s *Store) GetBlackout(ctx context.Context) (Blackout, error) {
 	return b, err
 }
 
+// admits is the condition on the state under which no blackout keeps somebody out.
+func admits(superuser, at string) string {
+	return "(cast(" + superuser + " AS boolean) OR NOT blackout_closed OR blackout_until <= " + at + ")"
+}
+
 // SetBlackout replaces the blackout, and makes the tokens of all users worthless that were issued before.
 func (s *Store) SetBlackout(ctx context.Context, b Blackout) error {
 	_, err := s.exec(ctx, `

@@ -44,6 +44,7 @@ func TestMain(m *testing.M) {
 //	paging     USER-60, USER-62
 //	social     USER-26, USER-52, USER-54, USER-55
 //	session    SESS-28
+//	enter      ACCT-28
 //	rotation   STORE-3, STORE-8
 //	confirm    STORE-8
 //	message    MAIL-1

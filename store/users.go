@@ -176,8 +176,7 @@ func (s *Store) TouchLastLogin(ctx context.Context, id roster.ID, at time.Time, 
 
 // touchLastLogin is the statement of TouchLastLogin on values of whatever numbers.
 func touchLastLogin(id, at string) string {
-	return strings.NewReplacer("$id", id, "$at", at).Replace(
-		"UPDATE {users} SET last_login_at = {greatest}(coalesce(last_login_at, $at), $at)\nWHERE id = $id")
+	return "UPDATE {users} SET last_login_at = {greatest}(coalesce(last_login_at, " + at + "), " + at + ")\nWHERE id = " + id
 }
 
 // Identifiers are the canonical values that must be unique; nil ones are not asked for.

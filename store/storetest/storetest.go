@@ -55,6 +55,7 @@ var groups = map[string][]part{
 		{"rotation", (*suite).testRotation},
 		{"revocations", (*suite).testRevocations},
 	},
+	"enter": {{"enter", (*suite).testEnter}},
 	"outbox": {
 		{"message", (*suite).testMessage},
 		{"clean", (*suite).testClean},

@@ -1,0 +1,99 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/roster-go/roster"
+)
+
+// Entrant is what is read beside a user whose password is about to be judged.
+type Entrant struct {
+	// Password is nil when none is set.
+	Password *Password
+	// Version names the user's row as it was read: whatever writes to it gives it another. It is "" on SQLite.
+	Version string
+}
+
+// GetEntrant is GetUser and GetPassword by one statement.
+func (s *Store) GetEntrant(ctx context.Context, key UserKey, value any, dest []any) (Entrant, error) {
+	var e Entrant
+	var p Password
+	var hash *string
+	var changed *time.Time
+	var failures *int
+	err := s.row(ctx, entrantBy[key], []any{value}, append(dest, &hash, &changed, &failures, &p.ClosedAt, &e.Version)...)
+	if err != nil || hash == nil {
+		return e, err
+	}
+	p.Hash, p.ChangedAt, p.Failures = *hash, *changed, *failures
+	utc(&p.ChangedAt, p.ClosedAt)
+	e.Password = &p
+	return e, nil
+}
+
+var entrantBy = map[UserKey]string{
+	ByID:       entrant + "u.id = $1",
+	ByUsername: entrant + "u.username_canonical = $1",
+	ByEmail:    entrant + "u.email_canonical = $1",
+	ByPhone:    entrant + "u.phone = $1",
+}
+
+const entrant = `
+	SELECT {u.columns}, p.hash, p.changed_at, p.failures, p.closed_at, {u.version}
+	FROM {users} u LEFT JOIN {passwords} p ON p.user_id = u.id
+	WHERE `
+
+// DirectEntry is what a session that is entered directly comes with. Of a device it is the hash that was given or a fresh one, not both.
+type DirectEntry struct {
+	Admission // with a Touch
+	// Version is the one of the user's row that the log-in was judged by.
+	Version string
+	// Notice is a message that tells of it; nil: none does.
+	Notice *Message
+}
+
+// EnterSession is InsertSession by one statement that needs no lock before it and no transaction around it. It does all or nothing,
+// and reports which: nothing when the user's row has another version by now, when a live session would have to give way, when
+// the given device is not theirs any more, and while a blackout is closed to them. It is for PostgreSQL.
+func (s *Store) EnterSession(ctx context.Context, x *Session, e DirectEntry) (bool, error) {
+	const only = " EXISTS (SELECT 1 FROM touched)" // all else hangs on it
+	values := append(e.Admission.values(x), named{"version", e.Version})
+	touched := touchLastLogin("$user", "$at") + `
+		AND xmin = cast(cast($version AS text) AS xid)
+		AND EXISTS (SELECT 1 FROM {state} WHERE id = 1 AND ` + admits("$superuser", "$at") + `)
+		AND (SELECT count(*) FROM {sessions} WHERE user_id = $user AND ended_at IS NULL AND idle_at > $at AND expires_at > $at) <= $beyond`
+	device, keep := "NULL", []string(nil)
+	switch {
+	case e.Device.Given != nil:
+		touched += " AND EXISTS (SELECT 1 FROM {devices} WHERE hash = $given AND user_id = $user AND expires_at > $at)"
+		device, keep = "(SELECT hash FROM slid)", []string{"slid", slideDevice + " AND" + only + " RETURNING hash"}
+	case e.Device.Fresh != nil:
+		device, keep = "(SELECT hash FROM fresh)", []string{
+			"dropped", dropOldDevices + " AND" + only,
+			"fresh", insertDevice + " WHERE" + only + " RETURNING hash",
+		}
+	}
+	parts := slices.Concat([]string{"touched", touched + " RETURNING id"}, keep, []string{
+		"added", insertSession(device) + " AND" + only + " RETURNING global_epoch",
+		"forgotten", forgetFailuresOf("$user", "$close_after") + " AND" + only,
+	})
+	if e.Entry != nil {
+		list, names := row("audit", e.Entry.values())
+		values = append(values, list...)
+		parts = append(parts, "told", "INSERT INTO {audit} ("+auditColumns+") SELECT "+names+" WHERE"+only)
+	}
+	if e.Notice != nil {
+		list, names := row("message", e.Notice.values())
+		values = append(values, list...)
+		parts = append(parts, "noticed", "INSERT INTO {messages} ("+messageColumns+") SELECT "+names+", 'pending' WHERE"+only)
+	}
+	template, args := number(with(parts)+"\nSELECT global_epoch FROM added", values)
+	err := s.row(ctx, template, args, &x.GlobalEpoch)
+	if errors.Is(err, roster.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
