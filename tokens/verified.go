@@ -16,10 +16,10 @@ type verified struct {
 	limit int
 
 	mu       sync.RWMutex
-	new, old map[[sha256.Size]byte]seen
+	new, old map[[sha256.Size]byte]*seen
 }
 
-// seen is a token and the keys by which it was judged: with others it is judged anew.
+// seen is a token and the keys by which it was judged: with others it is judged anew. It does not change.
 type seen struct {
 	keys   *Set
 	ends   time.Time // of its key; zero: never
@@ -27,7 +27,7 @@ type seen struct {
 }
 
 func newVerified(limit int) *verified {
-	return &verified{limit: max(limit/2, 1), new: map[[sha256.Size]byte]seen{}}
+	return &verified{limit: max(limit/2, 1), new: map[[sha256.Size]byte]*seen{}}
 }
 
 func (v *verified) get(hash [sha256.Size]byte, keys *Set, now time.Time) (roster.Claims, bool) {
@@ -47,11 +47,11 @@ func (v *verified) get(hash [sha256.Size]byte, keys *Set, now time.Time) (roster
 	return own(x.claims), true
 }
 
-func (v *verified) put(hash [sha256.Size]byte, x seen) {
+func (v *verified) put(hash [sha256.Size]byte, x *seen) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if len(v.new) >= v.limit {
-		v.old, v.new = v.new, make(map[[sha256.Size]byte]seen)
+		v.old, v.new = v.new, make(map[[sha256.Size]byte]*seen)
 	}
 	v.new[hash] = x
 }

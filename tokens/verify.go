@@ -36,7 +36,7 @@ func (v *Verifier) Verify(token string, now time.Time) (roster.Claims, error) {
 	}
 	claims, ends, err := v.verify(token, now)
 	if err == nil {
-		v.verified.put(hash, seen{keys, ends, own(claims)})
+		v.verified.put(hash, &seen{keys, ends, own(claims)})
 	}
 	return claims, err
 }
@@ -44,10 +44,18 @@ func (v *Verifier) Verify(token string, now time.Time) (roster.Claims, error) {
 // maxRemembered is the longest token that is remembered, in bytes.
 const maxRemembered = 2048
 
-// hashOf is the SHA-256 of a token that may be remembered. It copies it to the stack and not to the heap.
-func hashOf(token string) [sha256.Size]byte {
-	var text [maxRemembered]byte
-	return sha256.Sum256(text[:copy(text[:], token)])
+// hashOf is the SHA-256 of a token. It takes it piece by piece: as bytes all of it would be on the heap, or on the stack, which
+// grows for so much in each connection of a server, and shrinks again.
+func hashOf(token string) (hash [sha256.Size]byte) {
+	h := sha256.New()
+	var piece [256]byte
+	for token != "" {
+		n := copy(piece[:], token)
+		h.Write(piece[:n])
+		token = token[n:]
+	}
+	h.Sum(hash[:0])
+	return hash
 }
 
 // verify returns the end of the key as well.
