@@ -112,8 +112,8 @@ func (c *Core[U]) confirmKeys(ctx context.Context) error {
 }
 
 // verify returns the claims of an access token. One of a key that is not known here has the keys read again.
-func (c *Core[U]) verify(ctx context.Context, token roster.Secret, verify func(token string, now time.Time) (roster.Claims, error)) (roster.Claims, error) {
-	claims, err := verify(token.Reveal(), c.now())
+func (c *Core[U]) verify(ctx context.Context, token roster.Secret, now time.Time, verify func(token string, now time.Time) (roster.Claims, error)) (roster.Claims, error) {
+	claims, err := verify(token.Reveal(), now)
 	if !errors.Is(err, tokens.ErrUnknownKey) || c.Keys != nil || c.Store.InTransaction(ctx) {
 		return claims, err
 	}

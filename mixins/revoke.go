@@ -208,7 +208,7 @@ func (c *Core[U]) sessionOf(ctx context.Context, token roster.Secret) (store.Ses
 	if refresh, err := c.refresh.Parse(token.Reveal()); err == nil {
 		id = refresh.SessionID
 	} else {
-		claims, err := c.verify(ctx, token, c.issuer.VerifyExpired)
+		claims, err := c.verify(ctx, token, c.now(), c.issuer.VerifyExpired)
 		if err != nil {
 			return store.Session{}, roster.ErrInvalidToken
 		}
