@@ -9,7 +9,10 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/roster-go/roster"
+	"github.com/roster-go/roster/rostertest"
 	"github.com/roster-go/roster/routes"
+	"github.com/roster-go/roster/usersrepo"
 )
 
 // sink takes an answer and forgets it.
@@ -60,6 +63,76 @@ func BenchmarkEndpoints(b *testing.B) {
 					b.Fatal(w.status)
 				}
 			}
+		})
+	}
+}
+
+// guardedOnce returns a repo on a database, and a request with a token of its user such as browsers send it.
+func guardedOnce(t testing.TB, path string) (*usersrepo.UsersRepo[*roster.User], *http.Request) {
+	t.Helper()
+	cfg, _ := rostertest.Config(t, rostertest.Open(t, rostertest.SQLite))
+	repo, err := usersrepo.New[*roster.User](cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u, err := repo.Create(t.Context(), &roster.User{Email: new("ann@example.com")}, roster.WithEmailVerified())
+	if err != nil {
+		t.Fatal(err)
+	}
+	pair, err := repo.IssueTokens(t.Context(), u.ID, roster.IssueOptions{AMR: []string{"pwd"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, http.NoBody)
+	r.Header.Set("Authorization", "Bearer "+pair.AccessToken.Reveal())
+	r.Header.Set("User-Agent", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0")
+	r.Header.Set("Accept-Language", "de-DE,de;q=0.9,en;q=0.8")
+	return repo, r
+}
+
+// The guard is called for each request of the program: what it allocates is the collector's work as well. It is what Echo has
+// made of the middleware, the id of the request, the actor before and after it is known who asks, with their list of
+// methods, and the request that has them: 6 in all, and one more with the race detector.
+func TestGuardAllocations(t *testing.T) {
+	repo, r := guardedOnce(t, "/")
+	c := echo.New().NewContext(r, &sink{header: http.Header{}})
+	guard := routes.RequireUser(repo, routes.Config{})
+	n := testing.AllocsPerRun(100, func() {
+		c.SetRequest(r)
+		if err := guard(func(echo.Context) error { return nil })(c); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if n > 7 {
+		t.Errorf("%v allocations: want 7 at most", n)
+	}
+	if got := roster.ActorFrom(c.Request().Context()); got.ID == (roster.ID{}) || len(got.AMR) != 1 {
+		t.Errorf("let in as %+v", got)
+	}
+}
+
+// What the guard takes of a request, and what the same route takes without it.
+func BenchmarkGuard(b *testing.B) {
+	repo, guarded := guardedOnce(b, "/guarded")
+	e := echo.New()
+	own := func(c echo.Context) error { return c.NoContent(http.StatusNoContent) }
+	e.GET("/bare", own)
+	e.GET("/guarded", own, routes.RequireUser(repo, routes.Config{}))
+	bare := guarded.Clone(b.Context())
+	bare.URL.Path = "/bare"
+	for name, r := range map[string]*http.Request{"bare": bare, "guarded": guarded} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			b.RunParallel(func(pb *testing.PB) {
+				w := &sink{header: http.Header{}}
+				for pb.Next() {
+					e.ServeHTTP(w, r)
+					if w.status != http.StatusNoContent {
+						b.Error(w.status)
+						return
+					}
+				}
+			})
 		})
 	}
 }

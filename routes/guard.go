@@ -34,14 +34,14 @@ type Verifier interface {
 // Where Config.Tokens has cookies, a request that an access cookie proves needs an X-CSRF-Token and an origin as those of the
 // endpoints do, unless its method is safe: handlers of GET, HEAD and OPTIONS must change nothing.
 func RequireUser(repo Verifier, cfg Config) echo.MiddlewareFunc {
-	return require(repo, cfg, requireUser)
+	return require(repo, cfg, &requireUser)
 }
 
 // RequireFresh is RequireUser for what needs a log-in shortly before, or a code to step up, within Session.FreshFor; else the
 // answer is 403 reauthentication_required. What a cookie proves has to come from a page of the program's own whatever its method
 // is: a GET without a Sec-Fetch-Site, Origin or Referer that says so is 403 csrf_failed. It needs no X-CSRF-Token.
 func RequireFresh(repo Verifier, cfg Config) echo.MiddlewareFunc {
-	return require(repo, cfg, requireFresh)
+	return require(repo, cfg, &requireFresh)
 }
 
 // RequirePermission lets only requests through whose user holds a permission now, as the database has it, and comes from
@@ -53,12 +53,12 @@ func RequirePermission(repo Verifier, permission string, cfg Config) echo.Middle
 // RequireUserHTTP is RequireUser for handlers of net/http, and for routers that take its middleware. What a handler answers
 // is its own: no error of an operation is answered for it.
 func RequireUserHTTP(repo Verifier, cfg Config) func(http.Handler) http.Handler {
-	return requireHTTP(repo, cfg, requireUser)
+	return requireHTTP(repo, cfg, &requireUser)
 }
 
 // RequireFreshHTTP is RequireFresh for handlers of net/http.
 func RequireFreshHTTP(repo Verifier, cfg Config) func(http.Handler) http.Handler {
-	return requireHTTP(repo, cfg, requireFresh)
+	return requireHTTP(repo, cfg, &requireFresh)
 }
 
 // RequirePermissionHTTP is RequirePermission for handlers of net/http.
@@ -71,27 +71,28 @@ var (
 	requireFresh = endpoint{name: "require_fresh", auth: AuthSession, fresh: true}
 )
 
-func requirePermission(permission string) endpoint {
-	return endpoint{name: "require_permission", auth: AuthSession, permission: cmp.Or(permission, "*")}
+func requirePermission(permission string) *endpoint {
+	return &endpoint{name: "require_permission", auth: AuthSession, permission: cmp.Or(permission, "*")}
 }
 
-func require(repo Verifier, cfg Config, e endpoint) echo.MiddlewareFunc {
-	s := newGuard(repo, cfg, e)
+// require takes a pointer since Echo calls the middleware of a route anew for each request: what it makes then is to be small.
+func require(repo Verifier, cfg Config, e *endpoint) echo.MiddlewareFunc {
+	s := newGuard(repo, cfg, e.name)
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
-			return s.serve(s.strange(c.Request(), c.Response().Header()), c, e, next)
+			return s.serve(s.strange(c.Request(), c.Response().Header()), c, *e, next)
 		}
 	}
 }
 
-func requireHTTP(repo Verifier, cfg Config, e endpoint) func(http.Handler) http.Handler {
-	s := newGuard(repo, cfg, e)
+func requireHTTP(repo Verifier, cfg Config, e *endpoint) func(http.Handler) http.Handler {
+	s := newGuard(repo, cfg, e.name)
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			r, _, err := s.admitHosted(s.strange(r, w.Header()), r, e)
+			r, _, err := s.admitHosted(s.strange(r, w.Header()), r, *e)
 			if err != nil {
 				s.setHeaders(w.Header(), roster.ActorFrom(r.Context()).RequestID)
-				s.fail(w, r, e, err)
+				s.fail(w, r, *e, err)
 				return
 			}
 			next.ServeHTTP(w, r)
@@ -101,10 +102,10 @@ func requireHTTP(repo Verifier, cfg Config, e endpoint) func(http.Handler) http.
 
 // newGuard is a server of no endpoints. What is wrong with its configuration lets nobody in: there is nobody to tell but the
 // log. The repo may be initialised after it.
-func newGuard(repo Verifier, cfg Config, e endpoint) *server {
+func newGuard(repo Verifier, cfg Config, name string) *server {
 	s := &server{cfg: cfg.withDefaults(), repo: repo}
 	refused := func(msg string, err error) {
-		s.cfg.Logger.ErrorContext(context.Background(), msg, slog.String("endpoint", e.name), slog.Any("error", err)) //nolint:sloglint // one of two constants
+		s.cfg.Logger.ErrorContext(context.Background(), msg, slog.String("endpoint", name), slog.Any("error", err)) //nolint:sloglint // one of two constants
 	}
 	var err error
 	if s.allowed, err = parseNetworks(cfg.AllowIPs); err != nil {
@@ -130,8 +131,8 @@ func (s *server) strange(r *http.Request, answer http.Header) context.Context {
 // stranger is the actor of a request before it is known who it is.
 func (s *server) stranger(r *http.Request, requestID string) roster.Actor {
 	a := roster.Actor{
-		Kind: roster.ActorUser, IP: s.cfg.IPExtractor(r), UserAgent: r.UserAgent(), RequestID: requestID,
-		Language: r.Header.Get("Accept-Language"),
+		Kind: roster.ActorUser, IP: s.cfg.IPExtractor(r), UserAgent: first(r.Header, "User-Agent"), RequestID: requestID,
+		Language: first(r.Header, "Accept-Language"),
 	}
 	if _, err := netip.ParseAddr(a.IP); err != nil && a.Source() == "invalid" {
 		s.cfg.Logger.WarnContext(r.Context(), "address of a client cannot be read",
@@ -380,7 +381,7 @@ func proofOf(r *http.Request, b *browser) proof {
 
 // bearer reads the Authorization header (RFC 6750, section 2.1): one of them, one space, the scheme in any case.
 func bearer(r *http.Request) (token roster.Secret, given bool, err error) {
-	values := r.Header.Values("Authorization")
+	values := r.Header["Authorization"]
 	if len(values) == 0 {
 		return "", false, nil
 	}

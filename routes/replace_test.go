@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -300,4 +301,20 @@ func TestRequestIDOfTheHost(t *testing.T) {
 			wants(t, ask(t, e, "GET "+path, "", "", "X-Request-Id", "client-1"), 401, `"request_id":"client-1"`)
 		}
 	})
+}
+
+// HTTP-26: a request without an id is given one, a UUID, and each another.
+func TestRequestIDMade(t *testing.T) {
+	form := regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`)
+	e, seen := echo.New(), map[string]bool{}
+	e.GET("/own", func(c echo.Context) error {
+		return c.String(http.StatusOK, roster.ActorFrom(c.Request().Context()).RequestID)
+	}, routes.RequireUser(fake{}, routes.Config{}))
+	for range 100 {
+		id := ask(t, e, "GET /own", "access", "").Body.String()
+		if !form.MatchString(id) || seen[id] {
+			t.Fatalf("got %q, which is no UUID or not new", id)
+		}
+		seen[id] = true
+	}
 }

@@ -2,6 +2,7 @@ package routes
 
 import (
 	"context"
+	"crypto/rand"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -36,11 +37,28 @@ var requestIDForm = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 // requestID is the id that the client gave its request, or middleware of the host, if it has the form of one.
 func requestID(r *http.Request, answer http.Header) string {
 	for _, h := range []http.Header{r.Header, answer} {
-		if id := h.Get(echo.HeaderXRequestID); id != "" && requestIDForm.MatchString(id) {
+		if id := first(h, echo.HeaderXRequestID); id != "" && requestIDForm.MatchString(id) {
 			return id
 		}
 	}
-	return roster.NewID().String()
+	return newRequestID()
+}
+
+// newRequestID makes a random UUID, version 4 of RFC 9562: nothing is found in an index by the id of a request, so that there
+// is no need of a time in it, as roster.NewID has one.
+func newRequestID() string {
+	var id roster.ID
+	_, _ = rand.Read(id[:]) // which never fails
+	id[6], id[8] = id[6]&0x0f|0x40, id[8]&0x3f|0x80
+	return id.String()
+}
+
+// first is http.Header.Get for a name in its canonical form, as net/http has those of a request.
+func first(h http.Header, name string) string {
+	if values := h[name]; len(values) > 0 {
+		return values[0]
+	}
+	return ""
 }
 
 // checkQuery refuses a query string where an endpoint takes none: what belongs into a body stays out of logs so.
