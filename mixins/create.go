@@ -200,11 +200,15 @@ func (n *newcomer[U]) store(ctx context.Context) error {
 	user, names := n.disguised()
 	holds := c.holds(names.Username)
 	holds.Now, holds.WhileOpen = c.now(), calledBy(ctx, "Register")
-	if err := c.Store.InsertUser(ctx, id, c.Plan.values(user), c.derived(user, names), holds); err != nil {
+	var password *store.Password
+	if n.encoded != "" && c.Plain { // else the program may have its own StorePassword
+		password = &store.Password{Hash: n.encoded, ChangedAt: c.now()}
+	}
+	if err := c.Store.InsertUser(ctx, id, c.Plan.values(user), c.derived(user, names), holds, password); err != nil {
 		return err
 	}
 	ctx = c.withFresh(ctx, user)
-	if n.encoded != "" {
+	if n.encoded != "" && password == nil {
 		if err := c.Self.StorePassword(ctx, id, n.encoded, roster.PasswordCreated); err != nil {
 			return err
 		}

@@ -295,7 +295,7 @@ func (c *crowded) requests(t *testing.T, ids []roster.ID) {
 	run("InsertUser", func(ctx context.Context, i int) error {
 		id, name := mustID(t), fmt.Sprintf("new%d", i)
 		values := []any{id, name, nil, nil, roster.Permissions{}, false, c.now, c.now, 1, ""}
-		return c.InsertUser(ctx, id, values, store.Derived{Username: &name}, holds(i))
+		return c.InsertUser(ctx, id, values, store.Derived{Username: &name}, holds(i), &store.Password{Hash: "h", ChangedAt: c.now})
 	})
 	run("UpdateUser", func(ctx context.Context, i int) error {
 		return c.UpdateUser(ctx, ids[i], []store.Assignment{{Column: "version", Value: i}, {Column: "username_canonical", Value: fmt.Sprintf("renamed%d", i)}}, holds(i))

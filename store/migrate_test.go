@@ -68,7 +68,7 @@ func plainStore(t testing.TB, db *sqlx.DB, cfg store.Config) *store.Store {
 func addUser(t testing.TB, s *store.Store, email string) roster.ID {
 	t.Helper()
 	id := mustID(t)
-	err := s.InsertUser(t.Context(), id, []any{id, email, roster.Permissions{}, time.Now().UTC(), time.Now().UTC(), 1}, store.Derived{Email: &email}, store.Holds{})
+	err := s.InsertUser(t.Context(), id, []any{id, email, roster.Permissions{}, time.Now().UTC(), time.Now().UTC(), 1}, store.Derived{Email: &email}, store.Holds{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -56,9 +56,9 @@ func (s *Store) LockUser(ctx context.Context, id roster.ID, dest []any) error {
 	return s.row(ctx, "SELECT {columns} FROM {users} WHERE id = $1 {lock}", []any{id}, dest...)
 }
 
-// InsertUser stores a user, its values in the order of the columns. A username held for another user is taken; holds
-// without hashes are not looked at.
-func (s *Store) InsertUser(ctx context.Context, id roster.ID, values []any, derived Derived, holds Holds) error {
+// InsertUser stores a user, its values in the order of the columns, and their password; nil: none. A username held for another
+// user is taken; holds without hashes are not looked at. On PostgreSQL it is one statement, and one more to look at the holds.
+func (s *Store) InsertUser(ctx context.Context, id roster.ID, values []any, derived Derived, holds Holds, password *Password) error {
 	args := append(slices.Clip(values), derived.Username, derived.Email, derived.Search)
 	template := "INSERT INTO {users} ({columns}, username_canonical, email_canonical, search)\nSELECT " + placeholders(1, len(args))
 	template += "\nWHERE TRUE"
@@ -71,6 +71,12 @@ func (s *Store) InsertUser(ctx context.Context, id roster.ID, values []any, deri
 		args = append(args, holds.Now)
 		template += fmt.Sprintf(`
 			AND EXISTS (SELECT 1 FROM {state} WHERE NOT blackout_closed OR blackout_until <= $%d)`, len(args))
+	}
+	together := password != nil && s.dialect == PostgreSQL
+	if together {
+		args = append(args, password.Hash, password.ChangedAt)
+		template = fmt.Sprintf("WITH added AS (%s RETURNING id)\nINSERT INTO {passwords} (user_id, hash, changed_at) SELECT id, $%d, $%d FROM added",
+			template, len(args)-1, len(args))
 	}
 	n, err := s.exec(ctx, template, args...)
 	switch {
@@ -87,6 +93,11 @@ func (s *Store) InsertUser(ctx context.Context, id roster.ID, values []any, deri
 		return errUsernameTaken
 	case n == 0:
 		return errUsernameTaken
+	}
+	if password != nil && !together {
+		if err := s.PutPassword(ctx, id, *password); err != nil {
+			return err
+		}
 	}
 	return s.holdsMeanwhile(ctx, id, holds)
 }

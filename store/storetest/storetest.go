@@ -211,7 +211,7 @@ func (s *suite) user(t *testing.T, change ...func(*account)) *account {
 }
 
 func (s *suite) insert(ctx context.Context, a *account) error {
-	return s.InsertUser(ctx, a.ID, a.values(), a.derived(), store.Holds{Now: s.now, Hashes: [][]byte{hashOf(a.Username)}})
+	return s.InsertUser(ctx, a.ID, a.values(), a.derived(), store.Holds{Now: s.now, Hashes: [][]byte{hashOf(a.Username)}}, nil)
 }
 
 func (s *suite) get(t *testing.T, id roster.ID) *account {

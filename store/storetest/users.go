@@ -200,7 +200,7 @@ func (s *suite) testHolds(t *testing.T) {
 	})
 	t.Run("it asks for no hold when there are no hashes", func(t *testing.T) {
 		a := name()
-		noError(t, s.InsertUser(t.Context(), a.ID, a.values(), a.derived(), store.Holds{Now: s.now}))
+		noError(t, s.InsertUser(t.Context(), a.ID, a.values(), a.derived(), store.Holds{Now: s.now}, nil))
 		taken, err := s.TakenIdentifiers(t.Context(), newID(), store.Identifiers{Username: new("nobody has it")}, store.Holds{})
 		noError(t, err)
 		same(t, "taken", taken, []string(nil))
