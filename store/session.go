@@ -137,11 +137,28 @@ func with(parts []string) string {
 // values are what the statements that begin a session name.
 func (a Admission) values(x *Session) []named {
 	list := []named{
-		{"at", x.CreatedAt}, {"user", x.UserID}, {"beyond", a.Most - 1}, {"superuser", a.Superuser},
-		{"id", x.ID}, {"remember", x.Remember}, {"idle_at", x.IdleAt}, {"expires_at", x.ExpiresAt}, {"auth_time", x.AuthTime},
-		{"amr", x.AMR}, {"ip", x.IP}, {"agent", x.UserAgent}, {"generation", x.Generation}, {"secret", x.SecretHash},
-		{"profiles", x.Profiles}, {"access_ttl", micros(x.AccessTTL)}, {"idle_ttl", micros(x.IdleTTL)}, {"fresh_for", micros(x.FreshFor)},
-		{"given", a.Device.Given}, {"fresh", a.Device.Fresh}, {"device_end", a.Device.ExpiresAt}, {"old_devices", a.Device.Most - 1},
+		{"at", x.CreatedAt},
+		{"user", x.UserID},
+		{"beyond", a.Most - 1},
+		{"superuser", a.Superuser},
+		{"id", x.ID},
+		{"remember", x.Remember},
+		{"idle_at", x.IdleAt},
+		{"expires_at", x.ExpiresAt},
+		{"auth_time", x.AuthTime},
+		{"amr", x.AMR},
+		{"ip", x.IP},
+		{"agent", x.UserAgent},
+		{"generation", x.Generation},
+		{"secret", x.SecretHash},
+		{"profiles", x.Profiles},
+		{"access_ttl", micros(x.AccessTTL)},
+		{"idle_ttl", micros(x.IdleTTL)},
+		{"fresh_for", micros(x.FreshFor)},
+		{"given", a.Device.Given},
+		{"fresh", a.Device.Fresh},
+		{"device_end", a.Device.ExpiresAt},
+		{"old_devices", a.Device.Most - 1},
 	}
 	if a.Touch != nil {
 		list = append(list, named{"close_after", a.Touch.CloseAfter})
