@@ -103,6 +103,7 @@ func (c *Core[U]) judgeCode(ctx context.Context, a *attempt[U], credentials rost
 // judgeByProgram asks a back end of the program's own. What keeps it from judging ends the log-in: the next one must not
 // let in whom it might have vetoed.
 func (c *Core[U]) judgeByProgram(ctx context.Context, a *attempt[U], b roster.Backend, credentials roster.Credentials) (finding, error) {
+	a.read = false // it may write the password and pass: what was read before is not judged after it
 	j, err := callBackend(ctx, b, credentials)
 	if err == nil && j.Vetoed() {
 		return finding{reason: roster.FailedVetoed}, nil

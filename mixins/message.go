@@ -150,7 +150,7 @@ func (c *Core[U]) checkSender(channel notify.Channel) error {
 // queue writes a message to the outbox, in the transaction of what causes it; of a kind that the program has switched
 // off it writes none. A Before hook may alter it, or take it upon itself to send another.
 func (c *Core[U]) queue(ctx context.Context, u U, m outgoing) error {
-	x, err := c.compose(ctx, u, m)
+	x, err := c.compose(ctx, c.hooks.Message.Begin(), u, m)
 	if err != nil || x == nil {
 		return err
 	}
@@ -177,7 +177,7 @@ type composed[U roster.Model] struct {
 }
 
 // compose makes a message and runs the Before hooks on it; nil: none is to be queued.
-func (c *Core[U]) compose(ctx context.Context, u U, m outgoing) (*composed[U], error) {
+func (c *Core[U]) compose(ctx context.Context, run callbacks.Run[*callbacks.Message[U]], u U, m outgoing) (*composed[U], error) {
 	m.channel = cmp.Or(m.channel, notify.Email)
 	if !c.Settings.Notify.enabled(m.kind) {
 		return nil, nil
@@ -187,7 +187,6 @@ func (c *Core[U]) compose(ctx context.Context, u U, m outgoing) (*composed[U], e
 	}
 	b := u.Base()
 	owner := b.ID // each reader gets a copy of its own
-	run := c.hooks.Message.Begin()
 	e := &callbacks.Message[U]{
 		Event: c.event(ctx), Kind: m.kind, Channel: string(m.channel), UserID: new(owner), To: m.to, Language: c.languageFor(ctx, b),
 		Data: callbacks.MessageData[U]{User: c.Plan.clone(u), Vars: m.vars},

@@ -51,44 +51,48 @@ type DirectEntry struct {
 	Admission // with a Touch
 	// Version is the one of the user's row that the log-in was judged by.
 	Version string
-	// Notice is a message that tells of it; nil: none does.
+	// Notice is a message that tells of it, with a recipient and without a link and a dedupe key; nil: none does.
 	Notice *Message
 }
 
 // EnterSession is InsertSession by one statement that needs no lock before it and no transaction around it. It does all or nothing,
-// and reports which: nothing when the user's row has another version by now, when a live session would have to give way, when
-// the given device is not theirs any more, and while a blackout is closed to them. It is for PostgreSQL.
+// and reports which: nothing when the user's row has another version by now or is locked, when a live session would have to
+// give way, when the given device is not theirs any more, and while a blackout is closed to them. It relies on this: whatever adds a
+// session or drops a device locks or writes the user's row in the same transaction. It is for PostgreSQL.
 func (s *Store) EnterSession(ctx context.Context, x *Session, e DirectEntry) (bool, error) {
 	const only = " EXISTS (SELECT 1 FROM touched)" // all else hangs on it
 	values := append(e.Admission.values(x), named{"version", e.Version})
-	touched := touchLastLogin("$user", "$at") + `
-		AND xmin = cast(cast($version AS text) AS xid)
+	// Whoever has locked the row may be about to change it: the other way waits for them, and no longer than for any lock.
+	mine := `
+	SELECT id FROM {users} WHERE id = $user AND xmin = cast(cast($version AS text) AS xid)
+	FOR NO KEY UPDATE SKIP LOCKED`
+	touched := touchLastLogin("(SELECT id FROM mine)", "$at") + `
 		AND EXISTS (SELECT 1 FROM {state} WHERE id = 1 AND ` + admits("$superuser", "$at") + `)
 		AND (SELECT count(*) FROM {sessions} WHERE user_id = $user AND ended_at IS NULL AND idle_at > $at AND expires_at > $at) <= $beyond`
-	device, keep := "NULL", []string(nil)
+	device, keep := "NULL", []clause(nil)
 	switch {
 	case e.Device.Given != nil:
 		touched += " AND EXISTS (SELECT 1 FROM {devices} WHERE hash = $given AND user_id = $user AND expires_at > $at)"
-		device, keep = "(SELECT hash FROM slid)", []string{"slid", slideDevice + " AND" + only + " RETURNING hash"}
+		device, keep = "(SELECT hash FROM slid)", []clause{{"slid", slideDevice + " AND" + only + " RETURNING hash"}}
 	case e.Device.Fresh != nil:
-		device, keep = "(SELECT hash FROM fresh)", []string{
-			"dropped", dropOldDevices + " AND" + only,
-			"fresh", insertDevice + " WHERE" + only + " RETURNING hash",
+		device, keep = "(SELECT hash FROM fresh)", []clause{
+			{"dropped", dropOldDevices + " AND" + only},
+			{"fresh", insertDevice + " WHERE" + only + " RETURNING hash"},
 		}
 	}
-	parts := slices.Concat([]string{"touched", touched + " RETURNING id"}, keep, []string{
-		"added", insertSession(device) + " AND" + only + " RETURNING global_epoch",
-		"forgotten", forgetFailuresOf("$user", "$close_after") + " AND" + only,
+	parts := slices.Concat([]clause{{"mine", mine}, {"touched", touched + " RETURNING id"}}, keep, []clause{
+		{"added", insertSession(device) + " AND" + only + " RETURNING global_epoch"},
+		{"forgotten", forgetFailuresOf("$user", "$close_after") + " AND" + only},
 	})
 	if e.Entry != nil {
-		list, names := row("audit", e.Entry.values())
+		list, names := nameRow("audit", e.Entry.values())
 		values = append(values, list...)
-		parts = append(parts, "told", "INSERT INTO {audit} ("+auditColumns+") SELECT "+names+" WHERE"+only)
+		parts = append(parts, clause{"told", "INSERT INTO {audit} (" + auditColumns + ") SELECT " + names + " WHERE" + only})
 	}
 	if e.Notice != nil {
-		list, names := row("message", e.Notice.values())
+		list, names := nameRow("message", e.Notice.values())
 		values = append(values, list...)
-		parts = append(parts, "noticed", "INSERT INTO {messages} ("+messageColumns+") SELECT "+names+", 'pending' WHERE"+only)
+		parts = append(parts, clause{"noticed", "INSERT INTO {messages} (" + messageColumns + ") SELECT " + names + ", 'pending' WHERE" + only})
 	}
 	template, args := number(with(parts)+"\nSELECT global_epoch FROM added", values)
 	err := s.row(ctx, template, args, &x.GlobalEpoch)

@@ -2,6 +2,7 @@ package store
 
 import (
 	"cmp"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,8 +15,8 @@ type named struct {
 	value any
 }
 
-// row names the values of a row, and returns them with the names as a list for a statement.
-func row(table string, values []any) (list []named, names string) {
+// nameRow names the values of a row, and returns them with the names as a list for a statement.
+func nameRow(table string, values []any) (list []named, names string) {
 	texts := make([]string, len(values))
 	for i, value := range values {
 		name := table + "_" + strconv.Itoa(i)
@@ -64,5 +65,22 @@ func numberingOf(template string, values []named) numbering {
 			n.template = strings.ReplaceAll(n.template, name, "$"+strconv.Itoa(len(n.places)))
 		}
 	}
+	if left := unnumbered.FindString(n.template); left != "" {
+		panic("store: nothing is called " + left + " in " + template)
+	}
 	return n
+}
+
+var unnumbered = regexp.MustCompile(`\$[a-z_]\w*`)
+
+// clause is a statement within another one, by its name there.
+type clause struct{ name, text string }
+
+// with is the beginning of a statement that has clauses.
+func with(parts []clause) string {
+	list := make([]string, len(parts))
+	for i, p := range parts {
+		list[i] = p.name + " AS (" + p.text + ")"
+	}
+	return "WITH " + strings.Join(list, ", ")
 }

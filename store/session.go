@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"slices"
 	"strings"
 	"time"
 
@@ -93,20 +92,20 @@ func (s *Store) InsertSession(ctx context.Context, x *Session, a Admission) (evi
 	}
 	device := "(SELECT hash FROM slid UNION ALL SELECT hash FROM fresh)"
 	unknown := "NOT EXISTS (SELECT 1 FROM slid) AND cast($fresh AS bytea) IS NOT NULL"
-	values, parts := a.values(x), []string{
-		"evicted", evictSessions + " RETURNING id",
-		"slid", slideDevice + " RETURNING hash",
-		"dropped", dropOldDevices + " AND " + unknown,
-		"fresh", insertDevice + " WHERE " + unknown + " RETURNING hash",
-		"added", insertSession(device) + " RETURNING global_epoch",
+	values, parts := a.values(x), []clause{
+		{"evicted", evictSessions + " RETURNING id"},
+		{"slid", slideDevice + " RETURNING hash"},
+		{"dropped", dropOldDevices + " AND " + unknown},
+		{"fresh", insertDevice + " WHERE " + unknown + " RETURNING hash"},
+		{"added", insertSession(device) + " RETURNING global_epoch"},
 	}
 	if a.Entry != nil {
-		entry, names := row("audit", a.Entry.values())
+		entry, names := nameRow("audit", a.Entry.values())
 		values = append(values, entry...)
-		parts = append(parts, "told", "INSERT INTO {audit} ("+auditColumns+") SELECT "+names)
+		parts = append(parts, clause{"told", "INSERT INTO {audit} (" + auditColumns + ") SELECT " + names})
 	}
 	if a.Touch != nil {
-		parts = append(parts, "touched", touchLastLogin("$user", "$at"), "forgotten", forgetFailuresOf("$user", "$close_after"))
+		parts = append(parts, clause{"touched", touchLastLogin("$user", "$at")}, clause{"forgotten", forgetFailuresOf("$user", "$close_after")})
 	}
 	template, args := number(with(parts)+`
 		SELECT global_epoch, (SELECT string_agg(cast(id AS text), ' ') FROM evicted), EXISTS (SELECT 1 FROM slid) FROM added`, values)
@@ -123,15 +122,6 @@ func (s *Store) InsertSession(ctx context.Context, x *Session, a Admission) (evi
 	}
 	s.revokes(ctx)
 	return evicted, known, nil
-}
-
-// with is the beginning of a statement that does several, each after its name.
-func with(parts []string) string {
-	var list []string
-	for pair := range slices.Chunk(parts, 2) {
-		list = append(list, pair[0]+" AS ("+pair[1]+")")
-	}
-	return "WITH " + strings.Join(list, ", ")
 }
 
 // values are what the statements that begin a session name.
