@@ -46,7 +46,7 @@ func TestLoginGoneAway(t *testing.T) {
 	})
 }
 
-// : what a back end of the program's own writes before it passes is what the next one judges by.
+// ACCT-19: what a back end of the program's own writes before it passes is what the next one judges by.
 func TestBackendThatSetsPassword(t *testing.T) {
 	t.Parallel()
 	rostertest.Each(t, func(t *testing.T, db *sqlx.DB) {
