@@ -34,7 +34,7 @@ func TestLoginGoneAway(t *testing.T) {
 		took := time.Since(began) / whole
 		answered := whole
 		for range 500 {
-			ctx, cancel := context.WithTimeout(t.Context(), time.Duration(rand.Int64N(int64(2*took)))) //nolint:gosec // no secret
+			ctx, cancel := context.WithTimeout(t.Context(), time.Duration(rand.Int64N(int64(2*took))))
 			if _, err := w.Login(ctx, roster.PasswordCredentials("gone", passphrase)); err == nil {
 				answered++
 			}
