@@ -171,3 +171,16 @@ func TestGetByLoginOverride(t *testing.T) {
 		same(t, []string{"username", "username", "email", "email", "phone", "phone", "username", "email"}, f.asked)
 	})
 }
+
+// STORE-40: who asks for their own record while a connection breaks is told that, and not that they may not ask.
+func TestGetOverBrokenConnection(t *testing.T) {
+	t.Parallel()
+	w, y := tallied(t)
+	u := w.add(t, person("alice", "", ""))
+	ctx := roster.WithActor(t.Context(), roster.Actor{Kind: roster.ActorUser, ID: u.ID})
+	_, err := w.Get(ctx, u.ID)
+	same(t, nil, err)
+	y.breaks.Store(true)
+	_, err = w.Get(ctx, u.ID)
+	refused(t, err, roster.ErrUnavailable)
+}

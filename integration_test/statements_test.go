@@ -26,6 +26,8 @@ type tally struct {
 	// down makes the server seem to be away: every statement fails.
 	down atomic.Bool
 
+	breaks atomic.Bool // the connection of the next statement does
+
 	mu     sync.Mutex
 	texts  []string
 	begins int
@@ -34,6 +36,9 @@ type tally struct {
 func (y *tally) add(text string) error {
 	if y.down.Load() {
 		return driver.ErrBadConn
+	}
+	if y.breaks.Swap(false) {
+		return &net.OpError{Op: "read", Net: "tcp", Err: errors.New("connection reset by peer")}
 	}
 	y.mu.Lock()
 	defer y.mu.Unlock()

@@ -2,6 +2,7 @@ package mixins
 
 import (
 	"context"
+	"errors"
 
 	"github.com/roster-go/roster"
 	"github.com/roster-go/roster/identifiers"
@@ -112,6 +113,9 @@ func (c *Core[U]) mayRead(ctx context.Context, u U, err error) (U, error) {
 	actor := roster.ActorFrom(ctx)
 	if nested(ctx) || actor.Trusted() || err == nil && u.Base().ID == actor.ID {
 		return u, err
+	}
+	if errors.Is(err, roster.ErrUnavailable) { // it is not known whose it is, and may be theirs
+		return none, err
 	}
 	if _, refused := c.permit(ctx, roster.PermissionReadUsers, roster.ID{}); refused != nil {
 		return none, refused
