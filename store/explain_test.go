@@ -354,6 +354,26 @@ func (c *crowded) requests(t *testing.T, ids []roster.ID) {
 		})
 		return err
 	})
+	run("GetEntrant and EnterSession", func(ctx context.Context, i int) error {
+		e, err := c.GetEntrant(ctx, store.ByID, ids[i], c.dest())
+		if err != nil {
+			return err
+		}
+		x := store.Session{
+			ID: mustID(t), UserID: ids[i], CreatedAt: c.now, LastUsedAt: c.now, IdleAt: c.now.Add(time.Hour), ExpiresAt: c.now.Add(time.Hour),
+			AuthTime: c.now, Generation: 1, SecretHash: hash(i + 200),
+		}
+		done, err := c.EnterSession(ctx, &x, store.DirectEntry{
+			Admission: store.Admission{
+				Most: 100, Device: store.Device{Fresh: hash(i + 200), ExpiresAt: c.now.Add(time.Hour), Most: 10}, Touch: &store.Touch{CloseAfter: 100},
+			},
+			Version: e.Version,
+		})
+		if err == nil && !done {
+			err = errors.New("nothing was done")
+		}
+		return err
+	})
 	run("GetSession", func(ctx context.Context, i int) error { return ignore(c.GetSession(ctx, sessions[i].ID)) })
 	inTx("LockSession", func(ctx context.Context, i int) error { return ignore(c.LockSession(ctx, sessions[i].ID)) })
 	run("ListSessions", func(ctx context.Context, i int) error { return ignore(c.ListSessions(ctx, ids[i], c.now)) })
