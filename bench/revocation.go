@@ -21,8 +21,8 @@ const (
 
 // revocations is row 12: three nodes, each with its own connections, of which one kicks users and the others are asked,
 // without a pause, until they refuse. The nodes are repos in this process: what is between them is PostgreSQL and Redis.
-func (b *bench) revocations(ctx context.Context, s *stage) ([]finding, error) {
-	ctx, cancel := context.WithCancel(ctx)
+func (b *bench) revocations(whole context.Context, s *stage) ([]finding, error) {
+	ctx, cancel := context.WithCancel(whole)
 	defer cancel()
 	nodes := make([]*usersrepo.UsersRepo[*account], 3)
 	ended := make(chan error, len(nodes))
@@ -52,15 +52,15 @@ func (b *bench) revocations(ctx context.Context, s *stage) ([]finding, error) {
 		}
 		took = append(took, waits...)
 	}
-	held, err := b.revocationMemory(ctx, s)
-	if err != nil {
-		return nil, err
-	}
-	cancel()
+	cancel() // also for the sake of what follows: nodes that run would hold the revocations too
 	for range nodes {
 		if err := <-ended; err != nil && !errors.Is(err, context.Canceled) {
 			return nil, err
 		}
+	}
+	held, err := b.revocationMemory(whole, s)
+	if err != nil {
+		return nil, err
 	}
 	slices.Sort(took)
 	p99 := took[len(took)*99/100]
