@@ -80,13 +80,14 @@ const disturbed = 0.05
 // take makes the rounds of a line, up to twice as many while strangers disturb them, and keeps the least disturbed.
 func (b *bench) take(ctx context.Context, c contest, workers int) ([]turn, error) {
 	var list []turn
-	for calm := 0; calm < b.rounds && len(list) < 2*b.rounds; {
+	rounds := b.roundsOf(c.hashes)
+	for calm := 0; calm < rounds && len(list) < 2*rounds; {
 		b.awaitCalm(ctx, c.ours.server)
-		base, err := b.measure(ctx, c.base.server, c.base.work, workers, b.timeOf(c.hashes))
+		base, err := b.measure(ctx, c.base.server, c.base.work, workers, b.time)
 		if err != nil {
 			return nil, fmt.Errorf("base: %w", err)
 		}
-		ours, err := b.measure(ctx, c.ours.server, c.ours.work, workers, b.timeOf(c.hashes))
+		ours, err := b.measure(ctx, c.ours.server, c.ours.work, workers, b.time)
 		if err != nil {
 			return nil, err
 		}
@@ -97,7 +98,7 @@ func (b *bench) take(ctx context.Context, c contest, workers int) ([]turn, error
 		}
 	}
 	slices.SortStableFunc(list, func(x, y turn) int { return cmp.Compare(x.others(), y.others()) })
-	return list[:b.rounds], nil
+	return list[:rounds], nil
 }
 
 // ratios are those of the rounds.

@@ -73,3 +73,12 @@ func (o options) wants(rows ...int) bool {
 	}
 	return false
 }
+
+// roundsOf is how often a contest is held: hashes want the whole bandwidth of the memory, which neighbours share, so that
+// their rates scatter.
+func (o options) roundsOf(hashes bool) int {
+	if hashes {
+		return 3 * o.rounds
+	}
+	return o.rounds
+}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"sync/atomic"
-	"time"
 )
 
 // always sends the same request, which is answered by 200.
@@ -120,12 +119,4 @@ func (s *stage) search(groups int, query func(group int) string) work {
 			return get(listPath+query(group), s.tokens[i].Access)
 		}}
 	}
-}
-
-// timeOf is how long one measurement of a work takes: one that hashes passwords answers little in a short time.
-func (o options) timeOf(hashes bool) time.Duration {
-	if hashes {
-		return 2 * o.time
-	}
-	return o.time
 }

@@ -59,3 +59,16 @@ func (p *Passwords) CheckMinimum(field string, password roster.Secret) roster.Fi
 
 // CommonList is the embedded list.
 func CommonList() string { return commonList }
+
+// RestHeap does what is done when no password was hashed for a while.
+func RestHeap() { programs.rest() }
+
+// Ballast is its size; 0: there is none.
+func Ballast() int {
+	programs.mu.Lock()
+	defer programs.mu.Unlock()
+	if programs.ballast == nil {
+		return 0
+	}
+	return programs.ballast.Cap()
+}

@@ -26,6 +26,7 @@ type Passwords struct {
 	failClosed           bool
 	places               int
 	queue                queue
+	heap                 *heap // nil: is left alone
 	pace                 pace
 }
 
@@ -62,6 +63,9 @@ func New(cfg Config) (*Passwords, error) {
 	if d, err := parse(p.dummy); err == nil {
 		p.live = d.scheme
 	}
+	if cfg.TuneHeap && p.live != nil {
+		p.heap = tuneHeap(p.places * p.live.memory() << 10)
+	}
 	return p, nil
 }
 
@@ -75,6 +79,8 @@ func (p *Passwords) Hash(ctx context.Context, password roster.Secret) (encoded s
 		return "", err
 	}
 	defer p.queue.leave(1)
+	p.heap.enter()
+	defer p.heap.leave()
 	elapsed := stopwatch()
 	if encoded, err = p.hasher.Hash(ctx, normal(password)); err != nil {
 		return "", err
@@ -137,6 +143,8 @@ func (p *Passwords) attempt(ctx context.Context, encoded string, forms []roster.
 		return attempt{}, err
 	}
 	defer p.queue.leave(places)
+	p.heap.enter()
+	defer p.heap.leave()
 	elapsed := stopwatch()
 	a.match, a.runs, err = p.try(ctx, encoded, forms)
 	if errors.Is(err, ErrUnreadable) {

@@ -9,8 +9,6 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"os"
-	"runtime/debug"
 	"strings"
 	"time"
 
@@ -21,10 +19,6 @@ import (
 	"github.com/roster-go/roster/routes"
 	"github.com/roster-go/roster/usersrepo"
 )
-
-// gcPercent stands in for GOGC where that is not set. The hash of a password leaves 19 MiB of garbage: by Go's default the
-// collector would run after every second one.
-const gcPercent = 200
 
 // The time limits of the server. A request's own work is bounded by the routes.
 const (
@@ -39,7 +33,7 @@ type serveCommand struct{}
 
 // Run serves until ctx ends, and then lets running requests and mails come to their end.
 func (serveCommand) Run(ctx context.Context, o *Options, t terminal) error {
-	p, err := o.open(ctx, t, func(cfg *usersrepo.Config) { cfg.AutoMigrate = o.Dev })
+	p, err := o.open(ctx, t, func(cfg *usersrepo.Config) { cfg.AutoMigrate, cfg.Password.TuneHeap = o.Dev, true })
 	if err != nil {
 		return err
 	}
@@ -60,9 +54,6 @@ func (serveCommand) Run(ctx context.Context, o *Options, t terminal) error {
 	server := &http.Server{
 		Handler: handler, ReadHeaderTimeout: readTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout + p.file.Routes.Timeout,
 		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader, ErrorLog: slog.NewLogLogger(t.logger.Handler(), slog.LevelWarn),
-	}
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
 	}
 	running, stop := context.WithCancel(ctx)
 	defer stop()
