@@ -205,12 +205,12 @@ func TestStatements(t *testing.T) {
 		}, ""},
 		{"Login with a wrong password", 2, func() error { _, err := w.Login(ctx, roster.PasswordCredentials("alice", "wrong")); return err }, "invalid_credentials"},
 		{"Login of nobody", 2, func() error { _, err := w.Login(ctx, roster.PasswordCredentials("nobody", "wrong")); return err }, "invalid_credentials"},
-		{"Register with a confirmation", 3, func() error {
+		{"Register with a confirmation", 1, func() error {
 			registered++
 			_, _, err := w.Register(ctx, person("", fmt.Sprintf("new%d@example.com", registered), ""), password)
 			return err
 		}, ""},
-		{"Register with a username", 4, func() error {
+		{"Register with a username", 1, func() error {
 			registered++
 			_, _, err := w.Register(ctx, person(fmt.Sprintf("new%d", registered), fmt.Sprintf("new%d@example.com", registered), ""), password)
 			return err
@@ -244,15 +244,14 @@ func TestStatements(t *testing.T) {
 			}
 		})
 	}
-	t.Run("takes one transaction to register, and none to log in", func(t *testing.T) {
+	t.Run("takes no transaction to register or to log in", func(t *testing.T) {
 		before := y.begun()
 		_, pair, err := w.Register(ctx, person("onetx", "onetx@example.com", ""), password)
 		same(t, nil, err)
 		same(t, true, pair != nil)
-		same(t, before+1, y.begun())
 		_, err = w.Login(ctx, roster.PasswordCredentials("onetx", password))
 		same(t, nil, err)
-		same(t, before+1, y.begun())
+		same(t, before, y.begun())
 	})
 	t.Run("takes as many whoever fails to log in", func(t *testing.T) { // SEC-73
 		var counts []int

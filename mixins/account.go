@@ -96,21 +96,10 @@ func (m Account[U]) Register(ctx context.Context, user U, password roster.Secret
 	if !o.WithoutPassword {
 		issue.AMR = []string{"pwd"}
 	}
-	var pair *roster.TokenPair
-	var issued issued[U]
-	enter := func(ctx context.Context, created U) error {
-		if c.Settings.Account.RequireConfirmed && !created.Base().Verified() {
-			return nil
-		}
-		fresh, err := c.Self.IssueTokens(withIssued(ctx, &issued), created.Base().ID, issue)
-		if err == nil {
-			pair = &fresh
-		}
-		return err
-	}
+	entry := newEntry[U]{options: issue}
 	storing := ctx
-	if issued.stored = c.entersAtOnce(); issued.stored {
-		storing = context.WithValue(ctx, enterKey{}, enter)
+	if entry.issued.stored = c.entersAtOnce(); entry.issued.stored {
+		storing = context.WithValue(ctx, enterKey{}, &entry)
 	}
 	created, err := c.Self.Create(storing, user, c.signup(user, password, o)...)
 	if err != nil {
@@ -119,8 +108,8 @@ func (m Account[U]) Register(ctx context.Context, user U, password roster.Secret
 		}
 		return none, nil, err
 	}
-	if !issued.stored {
-		err = enter(ctx, created)
+	if !entry.issued.stored {
+		err = entry.enter(ctx, c, created)
 	}
 	switch {
 	case errors.Is(err, errVetoed):
@@ -128,10 +117,29 @@ func (m Account[U]) Register(ctx context.Context, user U, password roster.Secret
 	case err != nil:
 		return none, nil, err
 	}
-	if issued.known {
-		created = issued.user
+	if entry.issued.known {
+		created = entry.issued.user
 	}
-	return created, pair, nil
+	return created, entry.pair, nil
+}
+
+// newEntry is the log-in that comes with a registration.
+type newEntry[U roster.Model] struct {
+	options roster.IssueOptions
+	issued  issued[U]
+	pair    *roster.TokenPair // nil: there was none
+}
+
+// enter logs a user in who has just been stored, if such users may.
+func (e *newEntry[U]) enter(ctx context.Context, c *Core[U], created U) error {
+	if c.Settings.Account.RequireConfirmed && !created.Base().Verified() {
+		return nil
+	}
+	pair, err := c.Self.IssueTokens(withIssued(ctx, &e.issued), created.Base().ID, e.options)
+	if err == nil {
+		e.pair = &pair
+	}
+	return err
 }
 
 type enterKey struct{}

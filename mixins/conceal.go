@@ -210,7 +210,7 @@ func (n *newcomer[U]) confirmQuota() string {
 	if n.options.Invitation {
 		return resetQuota
 	}
-	return "confirm_email"
+	return confirmMails
 }
 
 // tellOwner tells the owner of an account that somebody tried to use their contact, by as many statements as a link takes.

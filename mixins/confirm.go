@@ -106,7 +106,7 @@ func (m Confirm[U]) RequestEmailConfirmation(ctx context.Context, id roster.ID) 
 		if u.Base().EmailVerifiedAt != nil {
 			return roster.ErrAlreadyConfirmed
 		}
-		if err := c.takeMail(ctx, "confirm_email", u); err != nil {
+		if err := c.takeMail(ctx, confirmMails, u); err != nil {
 			return err
 		}
 		return c.mailLink(ctx, u, confirmEmailLink)
@@ -173,7 +173,7 @@ func (m Confirm[U]) IsEmailConfirmationAvailable(ctx context.Context, id roster.
 	if err != nil {
 		return roster.Verdict{}, err
 	}
-	return c.peekQuota(ctx, c.Settings.Protection.Mails, c.mailKeys("confirm_email", u)...)
+	return c.peekQuota(ctx, c.Settings.Protection.Mails, c.mailKeys(confirmMails, u)...)
 }
 
 // IsPhoneConfirmationAvailable implements ConfirmOps.
@@ -318,7 +318,7 @@ func (m Confirm[U]) ResendEmailConfirmation(ctx context.Context, address string)
 	}
 	defer c.quietly(ctx)()
 	return c.askQuietly(ctx, asked[U]{
-		kind: "confirm_email", typed: wanted.Canonical, within: c.withinMails,
+		kind: confirmMails, typed: wanted.Canonical, within: c.withinMails,
 		find: func(ctx context.Context) (U, error) { return c.Self.GetByEmail(ctx, address) },
 		send: func(ctx context.Context, u U) error {
 			if u.Base().EmailVerifiedAt != nil {

@@ -28,7 +28,7 @@ func (m CRUD[U]) Create(ctx context.Context, user U, options ...roster.CreateOpt
 		core: c, user: c.Plan.clone(user), options: roster.CreateOptionsOf(options...), joins: c.Store.InTransaction(ctx),
 		concealed: concealedIn(ctx),
 	}
-	n.enter, _ = ctx.Value(enterKey{}).(func(context.Context, U) error)
+	n.entry, _ = ctx.Value(enterKey{}).(*newEntry[U])
 	if err := n.mayGrant(ctx); err != nil {
 		return none, err
 	}
@@ -38,12 +38,15 @@ func (m CRUD[U]) Create(ctx context.Context, user U, options ...roster.CreateOpt
 	if n.concealed {
 		return n.storeConcealed(ctx)
 	}
-	err = c.Store.Transact(ctx, func(ctx context.Context) error {
-		if err := n.store(ctx); err != nil || n.enter == nil {
-			return err
-		}
-		return n.enter(c.withFresh(ctx, n.user), n.user)
-	})
+	done, err := n.enrolDirectly(ctx)
+	if !done && err == nil {
+		err = c.Store.Transact(ctx, func(ctx context.Context) error {
+			if err := n.store(ctx); err != nil || n.entry == nil {
+				return err
+			}
+			return n.entry.enter(c.withFresh(ctx, n.user), c, n.user)
+		})
+	}
 	if !n.joins && errors.Is(err, roster.ErrIdentifierTaken) {
 		// The database names one of the taken identifiers; people are told all.
 		err = n.allTaken(ctx, err)
@@ -84,8 +87,8 @@ type newcomer[U roster.Model] struct {
 	encoded string // the hash of the password; "" for none
 	names   names
 	joins   bool // the transaction is another's: its failure cannot be looked into
-	// enter logs the user in, in the transaction that has stored them; nil: it is not done there.
-	enter func(ctx context.Context, u U) error
+	// entry is made in the transaction that stores the user; nil: it is not.
+	entry *newEntry[U]
 
 	concealed bool     // nobody is told who has a contact
 	taken     []string // the contacts that somebody has, of a concealed one

@@ -103,20 +103,30 @@ func (c *Core[U]) mailLink(ctx context.Context, u U, kind linkKind) error {
 			return err
 		}
 	}
-	return c.queueLink(ctx, u, kind, linkTo{kind: kind.message, to: *b.Email, canonical: text(c.canonical(u).Email)})
+	return c.queueLink(ctx, u, kind, c.toEmail(u, kind))
+}
+
+// toEmail is a link to a user's own address.
+func (c *Core[U]) toEmail(u U, kind linkKind) linkTo {
+	return linkTo{kind: kind.message, to: *u.Base().Email, canonical: text(c.canonical(u).Email)}
 }
 
 // queueLink queues the message that carries a new link.
 func (c *Core[U]) queueLink(ctx context.Context, u U, kind linkKind, to linkTo) error {
+	return c.queue(ctx, u, c.linkMessage(u, kind, to))
+}
+
+// linkMessage makes a new link and the message that carries it.
+func (c *Core[U]) linkMessage(u U, kind linkKind, to linkTo) outgoing {
 	token, now := newToken(kind.prefix), c.now()
 	link := store.Link{
 		Hash: kind.hash(token), Purpose: kind.purpose, UserID: u.Base().ID, Address: to.canonical, ChangeID: to.change,
 		CreatedAt: now, ExpiresAt: now.Add(kind.ttl(c.Settings)),
 	}
-	return c.queue(ctx, u, outgoing{
+	return outgoing{
 		kind: to.kind, channel: to.channel, to: to.to, vars: to.vars, link: &link, priority: urgent,
 		secrets: messageSecrets{Token: token.Reveal(), Link: c.pageURL(kind.page(c.Settings), token)},
-	})
+	}
 }
 
 // pageURL is where a mail leads: a page of the program, with the token in the fragment, which reaches no server's log.

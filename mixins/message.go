@@ -158,9 +158,6 @@ func (c *Core[U]) queue(ctx context.Context, u U, m outgoing) error {
 	if m.link == nil {
 		queued, err = c.Store.QueueMessage(ctx, x.row)
 	} else {
-		if !m.detached {
-			x.row.LinkHash, x.row.ExpiresAt = m.link.Hash, m.link.ExpiresAt
-		}
 		err = c.Store.QueueLink(ctx, *m.link, x.row)
 	}
 	if err != nil || !queued {
@@ -214,7 +211,10 @@ func (c *Core[U]) compose(ctx context.Context, run callbacks.Run[*callbacks.Mess
 		Payload: c.Secrets.Seal(secrets.Outbox, content, id[:]), DedupeKey: present(m.dedupe), Priority: m.priority,
 		CreatedAt: e.At, ExpiresAt: m.expires,
 	}
-	if row.ExpiresAt.IsZero() {
+	switch {
+	case m.link != nil && !m.detached:
+		row.LinkHash, row.ExpiresAt = m.link.Hash, m.link.ExpiresAt
+	case row.ExpiresAt.IsZero():
 		row.ExpiresAt = e.At.Add(noticeLife)
 	}
 	if m.unowned {

@@ -87,7 +87,7 @@ func (c *Core[U]) takeWay(ctx context.Context, u U, w way, typed string) error {
 	case w.link == nil:
 		return c.takeCode(ctx, u.Base().ID, canonical)
 	case w.kind == callbacks.RequestActivation:
-		return c.takeMail(ctx, "confirm_email", u)
+		return c.takeMail(ctx, confirmMails, u)
 	case canonical != typed:
 		return c.spend(ctx, c.Settings.Protection.Mails, c.mailTarget(resetQuota, canonical))
 	}

@@ -99,9 +99,19 @@ func (c *Core[U]) unspend(ctx context.Context, limit roster.Limit, keys ...strin
 	}
 }
 
+// confirmMails is the kind of mails that ask to confirm an address.
+const confirmMails = "confirm_email"
+
 // takeMail takes from the quota of mails of a kind, of the account and of the address.
 func (c *Core[U]) takeMail(ctx context.Context, kind string, u U) error {
 	return c.spend(ctx, c.Settings.Protection.Mails, c.mailKeys(kind, u)...)
+}
+
+// giveMailBack is for a mail that was not sent after all.
+func (c *Core[U]) giveMailBack(ctx context.Context, kind string, u U) {
+	if l := c.Settings.Protection.Mails; !l.Off {
+		c.unspend(ctx, roster.Limit{Max: l.Max, Window: l.Window}, c.mailKeys(kind, u)...)
+	}
 }
 
 func (c *Core[U]) mailKeys(kind string, u U) []string {

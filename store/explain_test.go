@@ -374,6 +374,23 @@ func (c *crowded) requests(t *testing.T, ids []roster.ID) {
 		}
 		return err
 	})
+	run("EnrolUser", func(ctx context.Context, i int) error {
+		id, name := mustID(t), fmt.Sprintf("enrolled%d", i)
+		x := store.Session{
+			ID: mustID(t), UserID: id, CreatedAt: c.now, LastUsedAt: c.now, IdleAt: c.now.Add(time.Hour), ExpiresAt: c.now.Add(time.Hour),
+			AuthTime: c.now, Generation: 1, SecretHash: hash(i + 400),
+		}
+		done, err := c.EnrolUser(ctx, &x, store.Enrolment{
+			Values:  []any{id, name, nil, nil, roster.Permissions{}, false, c.now, c.now, 1, ""},
+			Derived: store.Derived{Username: &name}, Holds: holds(i), Password: store.Password{Hash: "h", ChangedAt: c.now},
+			Link:      &store.Link{Hash: hash(i + 400), Purpose: store.ConfirmEmail, UserID: id, CreatedAt: c.now, ExpiresAt: c.now},
+			Admission: store.Admission{Most: 1, Device: store.Device{Fresh: hash(i + 400), ExpiresAt: c.now.Add(time.Hour), Most: 10}},
+		})
+		if err == nil && !done {
+			err = errors.New("nothing was done")
+		}
+		return err
+	})
 	run("GetSession", func(ctx context.Context, i int) error { return ignore(c.GetSession(ctx, sessions[i].ID)) })
 	inTx("LockSession", func(ctx context.Context, i int) error { return ignore(c.LockSession(ctx, sessions[i].ID)) })
 	run("ListSessions", func(ctx context.Context, i int) error { return ignore(c.ListSessions(ctx, ids[i], c.now)) })

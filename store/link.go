@@ -48,7 +48,7 @@ func (s *Store) QueueHollow(ctx context.Context, l Link, m *Message) error {
 }
 
 func (s *Store) queueLink(ctx context.Context, l Link, m *Message, insert string) error {
-	args := append(m.values(), l.Hash, l.Purpose, l.UserID, l.Address, l.CreatedAt, l.ExpiresAt, l.ChangeID)
+	args := append(m.values(), l.values()...)
 	if s.dialect == PostgreSQL {
 		_, err := s.exec(ctx, "WITH link AS ("+insertLink+") "+insert, args...)
 		return err
@@ -60,16 +60,19 @@ func (s *Store) queueLink(ctx context.Context, l Link, m *Message, insert string
 	return err
 }
 
-// insertLink numbers its values after those of insertMessage.
-const insertLink = `
-	INSERT INTO {links} (hash, purpose, user_id, address, created_at, expires_at, change_id)
-	VALUES ($14, $15, $16, $17, $18, $19, $20)`
+const (
+	linkColumns = "hash, purpose, user_id, address, created_at, expires_at, change_id"
+	// insertLink numbers its values after those of insertMessage.
+	insertLink = "INSERT INTO {links} (" + linkColumns + ") VALUES ($14, $15, $16, $17, $18, $19, $20)"
+)
+
+func (l *Link) values() []any {
+	return []any{l.Hash, l.Purpose, l.UserID, l.Address, l.CreatedAt, l.ExpiresAt, l.ChangeID}
+}
 
 // InsertLink stores a link that no message carries.
 func (s *Store) InsertLink(ctx context.Context, l Link) error {
-	_, err := s.exec(ctx, `
-		INSERT INTO {links} (hash, purpose, user_id, address, created_at, expires_at, change_id)
-		VALUES ($1, $2, $3, $4, $5, $6, $7)`, l.Hash, l.Purpose, l.UserID, l.Address, l.CreatedAt, l.ExpiresAt, l.ChangeID)
+	_, err := s.exec(ctx, "INSERT INTO {links} ("+linkColumns+") VALUES ($1, $2, $3, $4, $5, $6, $7)", l.values()...)
 	return err
 }
 

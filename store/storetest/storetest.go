@@ -55,7 +55,7 @@ var groups = map[string][]part{
 		{"rotation", (*suite).testRotation},
 		{"revocations", (*suite).testRevocations},
 	},
-	"enter": {{"enter", (*suite).testEnter}},
+	"enter": {{"enter", (*suite).testEnter}, {"enrol", (*suite).testEnrol}},
 	"outbox": {
 		{"message", (*suite).testMessage},
 		{"clean", (*suite).testClean},
