@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -55,6 +56,7 @@ type Core[U roster.Model] struct {
 	cacheErrors atomic.Int64
 	cacheLogged atomic.Int64 // when, in ns
 	running     atomic.Bool
+	enrolling   sync.Map // addresses of those who are being enrolled directly
 }
 
 // Parts are the pieces that a Core puts to work.

@@ -87,7 +87,7 @@ type newcomer[U roster.Model] struct {
 	encoded string // the hash of the password; "" for none
 	names   names
 	joins   bool // the transaction is another's: its failure cannot be looked into
-	// entry is made in the transaction that stores the user; nil: it is not.
+	// entry is made together with the user; nil: it is not.
 	entry *newEntry[U]
 
 	concealed bool     // nobody is told who has a contact

@@ -1,23 +1,20 @@
 package mixins
 
 import (
-	"cmp"
 	"context"
 
+	"github.com/roster-go/roster"
 	"github.com/roster-go/roster/callbacks"
 	"github.com/roster-go/roster/store"
 )
 
 // enrolDirectly is store and the entry by one statement, for the registration that most are: with a password, into a repo that is used as
-// it is. It is not done where a hook may have a say in the transaction, or where something refuses the user: these take
-// the long way, which also tells what.
+// it is. It is not done where a hook may have a say in the transaction, nor of a user whose username is taken or held, while
+// a blackout is closed, and beyond the quota of mails: these take the long way, which also tells why.
 func (n *newcomer[U]) enrolDirectly(ctx context.Context) (done bool, err error) {
 	c, o := n.core, n.options
-	if !n.enrolsDirectly(ctx) {
-		return false, nil
-	}
-	create := &callbacks.Create[U]{Event: c.event(ctx), User: n.user, Via: cmp.Or(o.Via, viaOf(ctx)), Captcha: o.Captcha}
-	if d, told := c.deedOf(ctx, create); told && d.concerns(create.Actor) {
+	login, message := c.hooks.Login.Begin(), c.hooks.Message.Begin()
+	if !n.enrolsDirectly(ctx) || login.HasBefore() || login.HasAfter() || message.HasBefore() || message.HasAfter() {
 		return false, nil
 	}
 	given := n.user // who goes the long way is as they were given
@@ -40,14 +37,19 @@ func (n *newcomer[U]) enrolDirectly(ctx context.Context) (done bool, err error) 
 		return false, err
 	}
 	u.Base().LastLoginAt = new(x.CreatedAt)
-	_, names := n.disguised()
 	entry := store.Enrolment{
-		Values: c.Plan.values(u), Derived: c.derived(u, names), Holds: c.holds(names.Username),
+		Values: c.Plan.values(u), Derived: c.derived(u, n.names), Holds: c.holds(n.names.Username),
 		Password: store.Password{Hash: n.encoded, ChangedAt: x.CreatedAt}, Admission: admission,
 	}
 	var mail *composed[U]
 	if o.Confirmation {
-		if c.takeMail(ctx, confirmMails, u) != nil { // that is told of a user who can be stored
+		// The mail is counted before it is known whether the address is free. Of many who want it at once the others wait
+		// for this one in the database, and count theirs when they are stored.
+		if _, wanted := c.enrolling.LoadOrStore(*entry.Derived.Email, true); wanted {
+			return false, nil
+		}
+		defer c.enrolling.Delete(*entry.Derived.Email)
+		if c.takeMail(ctx, confirmMails, u) != nil { // which the long way tells of users who can be stored
 			return false, nil
 		}
 		defer func() {
@@ -56,7 +58,7 @@ func (n *newcomer[U]) enrolDirectly(ctx context.Context) (done bool, err error) 
 			}
 		}()
 		m := c.linkMessage(n.user, confirmEmailLink, c.toEmail(n.user, confirmEmailLink))
-		if mail, err = c.compose(ctx, c.hooks.Message.Begin(), n.user, m); err != nil {
+		if mail, err = c.compose(ctx, message, n.user, m); err != nil {
 			return false, err
 		}
 		if mail != nil {
@@ -83,16 +85,19 @@ func (n *newcomer[U]) enrolDirectly(ctx context.Context) (done bool, err error) 
 			return true, err
 		}
 	}
-	login := &callbacks.Login[U]{
+	e := &callbacks.Login[U]{
 		Event: c.event(ctx), User: u, Via: n.entry.options.Via, AMR: n.entry.options.AMR, Session: x.ID, Captcha: n.entry.options.Captcha,
 	}
-	return true, after(ctx, c, c.hooks.Login.Begin(), login)
+	return true, after(ctx, c, login, e)
 }
 
 // enrolsDirectly says whether a user may be stored with a session and without a transaction, as far as the settings and what is
 // asked for tell.
 func (n *newcomer[U]) enrolsDirectly(ctx context.Context) bool {
 	c, o := n.core, n.options
+	if (deed{}).concerns(roster.ActorFrom(ctx)) { // the audit trail tells who made it
+		return false
+	}
 	return n.entry != nil && c.entersAtOnce() && c.Store.Dialect() == store.PostgreSQL && !n.joins && ctx.Err() == nil &&
 		n.encoded != "" && !o.Invitation && !c.Settings.Account.RequireConfirmed && (!o.Confirmation || n.user.Base().Email != nil)
 }

@@ -22,6 +22,7 @@ type heap struct {
 	running int
 	ballast *strings.Builder // nil: there is none
 	percent int              // GOGC without it
+	tuned   int              // and with it
 	end     *time.Timer      // of the ballast
 }
 
@@ -35,22 +36,26 @@ const (
 	hugeSize    = 4    // of the heap, in huge pages
 )
 
-// calm is how long no password is hashed before the ballast goes.
-const calm = time.Minute
+const (
+	// mostTuned bounds heap.size: of more memory the collector's share is small as it is.
+	mostTuned = 256 << 20
+	// calm is how long no password is hashed before the ballast goes.
+	calm = time.Minute
+)
 
-// tuneHeap is nil where the operator has set limits of their own, and where hashes take no memory to speak of.
-func tuneHeap(size int) *heap {
-	if os.Getenv("GOGC") != "" || debug.SetMemoryLimit(-1) != math.MaxInt64 || size < 1<<20 {
+// tuneHeap is nil where the operator has set limits of their own, where hashes take no memory to speak of, and where the
+// machine has too little: the kernel may refuse a block of more than there is, and Go gives up then.
+func tuneHeap(places, kibibytes int) *heap {
+	size := min(int64(places)*int64(kibibytes)<<10, mostTuned)
+	if size < 1<<20 || hugeSize*size > physicalMemory()/4 || os.Getenv("GOGC") != "" || limited() {
 		return nil
 	}
 	h := &programs
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.size == 0 {
-		h.size = size
+		h.size = int(size)
 		h.end = time.AfterFunc(calm, h.rest)
-		// What is free at low addresses is used first: hashes will be where this is now.
-		preferHugePages(make([]byte, hugeSize*size))
 	}
 	return h
 }
@@ -62,17 +67,11 @@ func (h *heap) enter() {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.running++
-	h.end.Stop()
-	if h.ballast != nil {
-		return
+	if h.ballast == nil && !limited() {
+		h.load()
 	}
-	own := liveHeap()
-	h.percent = debug.SetGCPercent(-1)
-	h.ballast = &strings.Builder{}
-	h.ballast.Grow(ballastSize * h.size) // Go does not clear it, as it would a slice
-	between := max(own*float64(h.percent)/100, allowance*float64(h.size))
-	debug.SetGCPercent(int(math.Ceil(100 * between / (own + (ballastSize+1)*float64(h.size)))))
+	h.end.Stop()
+	h.running++
 }
 
 func (h *heap) leave() {
@@ -87,14 +86,46 @@ func (h *heap) leave() {
 	}
 }
 
+func (h *heap) load() {
+	own := liveHeap()
+	h.ballast = unused(ballastSize * h.size)
+	preferHugePages(unused(hugeSize * h.size)) // which is free again when this returns: the hashes will be there
+	if h.percent = debug.SetGCPercent(-1); h.percent < 0 {
+		return // the program does without a collector
+	}
+	between := max(own*float64(h.percent)/100, allowance*float64(h.size))
+	h.tuned = int(math.Ceil(100 * between / (own + (ballastSize+1)*float64(h.size))))
+	debug.SetGCPercent(h.tuned)
+}
+
+// unused is memory that nobody has written to: Go clears a slice, and not what a Builder may grow into.
+func unused(size int) *strings.Builder {
+	b := &strings.Builder{}
+	b.Grow(size)
+	return b
+}
+
 func (h *heap) rest() {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.running == 0 && h.ballast != nil {
-		h.ballast = nil
-		debug.SetGCPercent(h.percent)
+	if h.unload() {
+		debug.FreeOSMemory()
 	}
 }
+
+func (h *heap) unload() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.running > 0 || h.ballast == nil {
+		return false
+	}
+	h.ballast = nil
+	if now := debug.SetGCPercent(h.percent); h.percent >= 0 && now != h.tuned {
+		debug.SetGCPercent(now) // somebody else has set it meanwhile
+	}
+	return true
+}
+
+// limited reports whether the program has a memory limit, which the ballast would count against.
+func limited() bool { return debug.SetMemoryLimit(-1) != math.MaxInt64 }
 
 // liveHeap is what the last run of the collector has left, in bytes.
 func liveHeap() float64 {

@@ -64,7 +64,7 @@ func New(cfg Config) (*Passwords, error) {
 		p.live = d.scheme
 	}
 	if cfg.TuneHeap && p.live != nil {
-		p.heap = tuneHeap(p.places * p.live.memory() << 10)
+		p.heap = tuneHeap(p.places, p.live.memory())
 	}
 	return p, nil
 }

@@ -41,7 +41,7 @@ func (s *Store) EnrolUser(ctx context.Context, x *Session, e Enrolment) (bool, e
 			hashes[i] = hash
 		}
 		// Whoever gives a username up holds it in the same transaction: as this statement sees them, the name is still
-		// theirs, or it is held.
+		// theirs, or it is held. One that was taken and given up in the time of this statement is not seen.
 		user += `
 		AND NOT EXISTS (SELECT 1 FROM {holds} WHERE ends_at > $at AND (user_id IS NULL OR user_id <> $user) AND hash IN (` + add("hold", hashes) + `))
 		AND NOT EXISTS (SELECT 1 FROM {users} WHERE username_canonical = $username)`
