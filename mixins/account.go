@@ -144,7 +144,7 @@ func (e *newEntry[U]) enter(ctx context.Context, c *Core[U], created U) error {
 
 type enterKey struct{}
 
-// entersAtOnce reports whether a registration makes the session in the transaction that stores the user: nothing of the
+// entersAtOnce reports whether a registration makes the session together with the user: nothing of the
 // program's can refuse the session, change the row before it, or wait for the account alone to be committed.
 func (c *Core[U]) entersAtOnce() bool {
 	if !c.Plain {
