@@ -111,16 +111,16 @@ func (c *Core[U]) confirmKeys(ctx context.Context) error {
 	}
 }
 
-// verify returns the claims of an access token. One of a key that is not known here has the keys read again.
-func (c *Core[U]) verify(ctx context.Context, token roster.Secret, now time.Time, verify func(token string, now time.Time) (roster.Claims, error)) (roster.Claims, error) {
-	claims, err := verify(token.Reveal(), now)
-	if !errors.Is(err, tokens.ErrUnknownKey) || c.Keys != nil || c.Store.InTransaction(ctx) {
-		return claims, err
+// learnKey has the keys read again where a token was refused because its key is not known here. It reports whether the token
+// is worth another look.
+func (c *Core[U]) learnKey(ctx context.Context, refused error) (bool, error) {
+	if !errors.Is(refused, tokens.ErrUnknownKey) || c.Keys != nil || c.Store.InTransaction(ctx) {
+		return false, nil
 	}
 	if err := c.lookForKeys(ctx); errors.Is(err, roster.ErrUnavailable) {
-		return roster.Claims{}, err
+		return false, err
 	}
-	return verify(token.Reveal(), c.now())
+	return true, nil
 }
 
 // lookForKeys reads the keys again, once in lookEvery, whoever asks for it; who does meanwhile waits for that.

@@ -208,7 +208,10 @@ func (c *Core[U]) sessionOf(ctx context.Context, token roster.Secret) (store.Ses
 	if refresh, err := c.refresh.Parse(token.Reveal()); err == nil {
 		id = refresh.SessionID
 	} else {
-		claims, err := c.verify(ctx, token, c.now(), c.issuer.VerifyExpired)
+		claims, err := c.issuer.VerifyExpired(token.Reveal(), c.now())
+		if again, _ := c.learnKey(ctx, err); again {
+			claims, err = c.issuer.VerifyExpired(token.Reveal(), c.now())
+		}
 		if err != nil {
 			return store.Session{}, roster.ErrInvalidToken
 		}

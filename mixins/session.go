@@ -358,15 +358,19 @@ func (m Session[U]) VerifyToken(ctx context.Context, access roster.Secret) (rost
 	}
 	// It does not enter: it calls no operation and no hook, which alone ask for a frame, and each request would pay for one.
 	now, keys := c.now(), c.issuer.Keys()
-	claims, err := c.verify(ctx, access, now, c.issuer.Verify)
-	if unknown := c.view.ready(ctx); unknown != nil {
+	claims, err := c.issuer.Verify(access.Reveal(), now)
+	again, unknown := c.learnKey(ctx, err)
+	if unknown == nil {
+		unknown = c.view.ready(ctx)
+	}
+	if unknown != nil {
 		return roster.Claims{}, unknown // it is not said whether the token was good
 	}
-	if err == nil && c.issuer.Keys() != keys { // its key may have been revoked
+	if again || err == nil && c.issuer.Keys() != keys { // its key may have been learned, or revoked
 		claims, err = c.issuer.Verify(access.Reveal(), now)
 	}
 	if err == nil {
-		err = c.view.known.Judge(claims, now)
+		err = c.view.known.Judge(&claims, now)
 	}
 	if err != nil {
 		return roster.Claims{}, err

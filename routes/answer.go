@@ -101,7 +101,7 @@ func (s *server) send(c echo.Context, a answer) error {
 }
 
 // fail answers with the problem that err is.
-func (s *server) fail(w http.ResponseWriter, r *http.Request, e endpoint, err error) {
+func (s *server) fail(w http.ResponseWriter, r *http.Request, e *endpoint, err error) {
 	header := w.Header()
 	p := s.problem(r.Context(), header.Get(echo.HeaderXRequestID), e, err)
 	s.log(r, e, p, err)
@@ -127,7 +127,7 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, e endpoint, err er
 }
 
 // log tells what clients are not told. That a client has gone is nobody's fault.
-func (s *server) log(r *http.Request, e endpoint, p problem, err error) {
+func (s *server) log(r *http.Request, e *endpoint, p problem, err error) {
 	if p.Status < http.StatusInternalServerError || errors.Is(err, context.Canceled) {
 		return
 	}

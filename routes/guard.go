@@ -80,7 +80,7 @@ func require(repo Verifier, cfg Config, e *endpoint) echo.MiddlewareFunc {
 	s := newGuard(repo, cfg, e.name)
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
-			return s.serve(s.strange(c.Request(), c.Response().Header()), c, *e, next)
+			return s.serve(s.strange(c.Request(), c.Response().Header()), c, e, next)
 		}
 	}
 }
@@ -89,10 +89,10 @@ func requireHTTP(repo Verifier, cfg Config, e *endpoint) func(http.Handler) http
 	s := newGuard(repo, cfg, e.name)
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			r, _, err := s.admitHosted(s.strange(r, w.Header()), r, *e)
+			r, _, err := s.admitHosted(s.strange(r, w.Header()), r, e)
 			if err != nil {
 				s.setHeaders(w.Header(), roster.ActorFrom(r.Context()).RequestID)
-				s.fail(w, r, *e, err)
+				s.fail(w, r, e, err)
 				return
 			}
 			next.ServeHTTP(w, r)
@@ -160,7 +160,7 @@ func (in admission) explain(err error) error {
 // permission, then a log-in shortly before. What is no live access token is never taken for nobody where a session is
 // needed. The permission is asked for here as well as by the operation, so that handlers and operations of the
 // program's own cannot forget it, and before anything else of the request is looked at.
-func (s *server) admit(ctx context.Context, r *http.Request, e endpoint) (admission, error) {
+func (s *server) admit(ctx context.Context, r *http.Request, e *endpoint) (admission, error) {
 	in := admission{ctx: ctx}
 	if err := s.limitSource(ctx, e); err != nil {
 		return in, err
@@ -223,7 +223,7 @@ func (s *server) admit(ctx context.Context, r *http.Request, e endpoint) (admiss
 // admitAnyone notes who asks, if that is proven. A token that is none is nobody's; that nobody can say whether it is one is
 // an error. So is a cookie that another site's page may have made the browser send, if the endpoint would take cookies back
 // by it, or hand some out: anywhere else it is as if it were not there.
-func (s *server) admitAnyone(in admission, r *http.Request, e endpoint, b *browser, p proof) (admission, error) {
+func (s *server) admitAnyone(in admission, r *http.Request, e *endpoint, b *browser, p proof) (admission, error) {
 	strict := e.enters && in.byCookie || e.leaves && !p.header && b != nil && b.holds(r)
 	if strict {
 		if err := s.checkCSRF(in.ctx, b, r, nil); err != nil {
@@ -257,7 +257,7 @@ func (s *server) admitAnyone(in admission, r *http.Request, e endpoint, b *brows
 }
 
 // admitToken is for endpoints that a refresh token is the proof for.
-func (s *server) admitToken(in admission, r *http.Request, e endpoint, b *browser, p proof) (admission, error) {
+func (s *server) admitToken(in admission, r *http.Request, e *endpoint, b *browser, p proof) (admission, error) {
 	if e.renews && b != nil {
 		_, sent, _ := b.read(r, refreshCookie)
 		if in.byCookie = in.byCookie || sent; in.byCookie {
@@ -286,7 +286,7 @@ func unlessNobodys(err error) error {
 }
 
 // admitHosted is admit for a handler of the program's own, which reads the body itself.
-func (s *server) admitHosted(ctx context.Context, r *http.Request, e endpoint) (*http.Request, admission, error) {
+func (s *server) admitHosted(ctx context.Context, r *http.Request, e *endpoint) (*http.Request, admission, error) {
 	in, err := s.admit(ctx, r, e)
 	if b := s.browser(); err == nil && e.enters && b != nil && b.choose && !b.isOwnPage(r) {
 		err = s.mustNotEnter(r)

@@ -54,7 +54,7 @@ const fewest = 60
 func isLocal(name string, most int) bool { return most >= fewest || name == "register" }
 
 // limitOf is how often an endpoint may be asked for in a minute, by an address, or by an administrator.
-func (c Config) limitOf(e endpoint) int {
+func (c Config) limitOf(e *endpoint) int {
 	if e.permission == "" {
 		return c.limit(e.name, defaultLimit)
 	}
@@ -80,7 +80,7 @@ func (c Config) limit(name string, otherwise int) int {
 func isSafe(method string) bool { return method == http.MethodGet || method == http.MethodHead }
 
 // limitSource counts a request for its address, before it is known who asks.
-func (s *server) limitSource(ctx context.Context, e endpoint) error {
+func (s *server) limitSource(ctx context.Context, e *endpoint) error {
 	if e.permission != "" || s.limiter == nil {
 		return nil
 	}
@@ -92,7 +92,7 @@ func (s *server) limitSource(ctx context.Context, e endpoint) error {
 }
 
 // limitAdmin counts a request for the administrator who asks; one that may change something in two ways.
-func (s *server) limitAdmin(ctx context.Context, e endpoint) error {
+func (s *server) limitAdmin(ctx context.Context, e *endpoint) error {
 	if e.permission == "" || s.limiter == nil {
 		return nil
 	}
@@ -125,7 +125,7 @@ func (s *server) take(ctx context.Context, name string, most int, key string) er
 }
 
 // allow refuses administrators at addresses from which there are none.
-func (s *server) allow(ctx context.Context, e endpoint) error {
+func (s *server) allow(ctx context.Context, e *endpoint) error {
 	if e.permission == "" || len(s.allowed) == 0 {
 		return nil
 	}

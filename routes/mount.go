@@ -131,7 +131,7 @@ func mount[U roster.Model](group *echo.Group, cfg Config, repo repoOf, endpoints
 	}
 	for _, e := range table {
 		_, replaced := cfg.Replace[e.name]
-		m.routes = append(m.routes, Route{e.name, e.method, on.prefix + e.path, e.auth, e.permission, e.fresh, replaced, cfg.limitOf(e)})
+		m.routes = append(m.routes, Route{e.name, e.method, on.prefix + e.path, e.auth, e.permission, e.fresh, replaced, cfg.limitOf(&e)})
 	}
 	if m.openAPI, err = openAPI(m.routes, table, on.prefix, repo.Fields(), v.schema(), b); err != nil {
 		return nil, fmt.Errorf("routes: %w", err)
@@ -143,7 +143,7 @@ func mount[U roster.Model](group *echo.Group, cfg Config, repo repoOf, endpoints
 		s.revoke = x.Revoke
 	}
 	for _, e := range table {
-		group.Add(e.method, e.path, s.handler(e))
+		group.Add(e.method, e.path, s.handler(&e))
 	}
 	if len(cfg.CORSOrigins) > 0 {
 		paths, methods := preflights(table)

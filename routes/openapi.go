@@ -129,7 +129,7 @@ func openAPI(routes []Route, table []endpoint, prefix string, fields []roster.Fi
 			responses["429"] = map[string]any{"$ref": "#/components/responses/TooMany"}
 		}
 		if b != nil {
-			parts.byCookie(table[i], o)
+			parts.byCookie(&table[i], o)
 		}
 		addParameters(o, prefix)
 		parts.addRejections(o)

@@ -67,7 +67,7 @@ func (p openAPIParts) addBrowser(b *browser) {
 const problemType = "application/problem+json"
 
 // byCookie says of an operation how cookies prove who asks, and when they do not.
-func (p openAPIParts) byCookie(e endpoint, o operation) {
+func (p openAPIParts) byCookie(e *endpoint, o operation) {
 	unsafe := !isSafe(e.method)
 	list, _ := o["security"].([]any)
 	checked := e.enters || e.renews || e.leaves

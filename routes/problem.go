@@ -77,7 +77,7 @@ type problem struct {
 
 // problem tells an error to a client: its code and what belongs to it, and nothing of its cause. What fails for no
 // reason of its own after the time of the request is over fails for that.
-func (s *server) problem(ctx context.Context, requestID string, e endpoint, err error) problem {
+func (s *server) problem(ctx context.Context, requestID string, e *endpoint, err error) problem {
 	var known *roster.Error
 	if !errors.As(err, &known) {
 		known = roster.ErrInternal
@@ -106,7 +106,7 @@ func (s *server) problem(ctx context.Context, requestID string, e endpoint, err 
 }
 
 // statusOf is the status that a hook asked for, or else that of the code; 0 when there is none.
-func statusOf(err *roster.Error, e endpoint) int {
+func statusOf(err *roster.Error, e *endpoint) int {
 	switch {
 	case err.Code == "":
 		return 0

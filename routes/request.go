@@ -62,7 +62,7 @@ func first(h http.Header, name string) string {
 }
 
 // checkQuery refuses a query string where an endpoint takes none: what belongs into a body stays out of logs so.
-func checkQuery(u *url.URL, e endpoint) error {
+func checkQuery(u *url.URL, e *endpoint) error {
 	if e.query {
 		return nil
 	}

@@ -38,7 +38,7 @@ type server struct {
 
 // handler puts an endpoint together: outermost what every answer needs, then the program's middleware, then the
 // checks, then the endpoint or what replaces it.
-func (s *server) handler(e endpoint) echo.HandlerFunc {
+func (s *server) handler(e *endpoint) echo.HandlerFunc {
 	inner := s.endpoint(e)
 	if replacement := s.cfg.Replace[e.name]; replacement != nil {
 		inner = s.hosted(e, replacement)
@@ -81,7 +81,7 @@ func strayed(c echo.Context) bool {
 
 // rescue answers for a handler that panicked. When an answer is on its way already, the connection is cut, so that the
 // client does not take what it got for all.
-func (s *server) rescue(c echo.Context, e endpoint, requestID string) {
+func (s *server) rescue(c echo.Context, e *endpoint, requestID string) {
 	p := recover()
 	if p == nil {
 		return
@@ -99,7 +99,7 @@ func (s *server) rescue(c echo.Context, e endpoint, requestID string) {
 }
 
 // endpoint runs an endpoint.
-func (s *server) endpoint(e endpoint) echo.HandlerFunc {
+func (s *server) endpoint(e *endpoint) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		notBefore := s.floor(e)
 		a, err := s.handle(c, e)
@@ -116,7 +116,7 @@ func (s *server) endpoint(e endpoint) echo.HandlerFunc {
 }
 
 // floor returns a function that waits until an answer of e may go.
-func (s *server) floor(e endpoint) func(ctx context.Context) {
+func (s *server) floor(e *endpoint) func(ctx context.Context) {
 	if !e.neutral || s.cfg.MinDuration == 0 {
 		return func(context.Context) {}
 	}
@@ -132,7 +132,7 @@ func (s *server) floor(e endpoint) func(ctx context.Context) {
 
 // handle checks a request and calls the endpoint. The order is that in which faults are told: of the body's size and
 // type, of too many requests, of who asks, of the content.
-func (s *server) handle(c echo.Context, e endpoint) (answer, error) {
+func (s *server) handle(c echo.Context, e *endpoint) (answer, error) {
 	r := &request{Request: c.Request(), param: c.Param, browser: s.browser(), revoke: s.revoke, clearing: s.clearing, logger: s.cfg.Logger}
 	if e.upload {
 		return s.handleUpload(c, r, e)
@@ -185,11 +185,11 @@ func (s *server) handle(c echo.Context, e endpoint) (answer, error) {
 
 // hosted runs a handler of the program's own for those who may use the endpoint. Errors of operations are answered as
 // everywhere; any other is the host's to answer.
-func (s *server) hosted(e endpoint, own echo.HandlerFunc) echo.HandlerFunc {
+func (s *server) hosted(e *endpoint, own echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error { return s.serve(c.Request().Context(), c, e, own) }
 }
 
-func (s *server) serve(ctx context.Context, c echo.Context, e endpoint, own echo.HandlerFunc) error {
+func (s *server) serve(ctx context.Context, c echo.Context, e *endpoint, own echo.HandlerFunc) error {
 	r, in, err := s.admitHosted(ctx, c.Request(), e)
 	c.SetRequest(r)
 	if err == nil {

@@ -110,7 +110,7 @@ func refused(r *request, err error) []*http.Cookie {
 	if !ok {
 		return nil
 	}
-	switch statusOf(known, endpoint{}) {
+	switch statusOf(known, &endpoint{}) {
 	case http.StatusUnauthorized, http.StatusForbidden:
 		return r.forget()
 	}

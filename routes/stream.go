@@ -44,7 +44,7 @@ func (s *server) sendStream(c echo.Context, a answer) error {
 		if a.broken == nil {
 			panic(http.ErrAbortHandler)
 		}
-		_, _ = buffer.WriteString(a.broken(s.problem(ctx, "", endpoint{}, err).Code)) // Flush tells
+		_, _ = buffer.WriteString(a.broken(s.problem(ctx, "", &endpoint{}, err).Code)) // Flush tells
 	}
 	if err := buffer.Flush(); err != nil {
 		panic(http.ErrAbortHandler)

@@ -38,7 +38,7 @@ func (f file) open() io.Reader {
 }
 
 // maxBody bounds the body of a request.
-func (s *server) maxBody(e endpoint) int64 {
+func (s *server) maxBody(e *endpoint) int64 {
 	if e.upload {
 		return max(maxUpload, s.cfg.MaxBody)
 	}
@@ -47,7 +47,7 @@ func (s *server) maxBody(e endpoint) int64 {
 
 // within is the time for the work on a request. That on a file is as long as the file: each statement has its limit, and
 // it ends when the client goes.
-func (s *server) within(ctx context.Context, e endpoint) (context.Context, context.CancelFunc) {
+func (s *server) within(ctx context.Context, e *endpoint) (context.Context, context.CancelFunc) {
 	if e.upload {
 		return context.WithCancel(ctx)
 	}
@@ -55,7 +55,7 @@ func (s *server) within(ctx context.Context, e endpoint) (context.Context, conte
 }
 
 // handleUpload is handle for an endpoint that takes a file. Who asks is told first: nobody else sends that much.
-func (s *server) handleUpload(c echo.Context, r *request, e endpoint) (answer, error) {
+func (s *server) handleUpload(c echo.Context, r *request, e *endpoint) (answer, error) {
 	in, err := s.admit(r.Context(), r.Request, e)
 	if err != nil {
 		return answer{}, err

@@ -30,7 +30,8 @@ func newVerified(limit int) *verified {
 	return &verified{limit: max(limit/2, 1), new: map[[sha256.Size]byte]*seen{}}
 }
 
-func (v *verified) get(hash [sha256.Size]byte, keys *Set, now time.Time) (roster.Claims, bool) {
+// get returns what is known of a token, or nil.
+func (v *verified) get(hash [sha256.Size]byte, keys *Set, now time.Time) *seen {
 	v.mu.RLock()
 	x, recent := v.new[hash]
 	found := recent
@@ -39,12 +40,12 @@ func (v *verified) get(hash [sha256.Size]byte, keys *Set, now time.Time) (roster
 	}
 	v.mu.RUnlock()
 	if !found || x.keys != keys || over(x.ends, now) {
-		return roster.Claims{}, false
+		return nil
 	}
 	if !recent {
 		v.put(hash, x)
 	}
-	return own(x.claims), true
+	return x
 }
 
 func (v *verified) put(hash [sha256.Size]byte, x *seen) {
@@ -64,9 +65,10 @@ func (v *verified) drop(hash [sha256.Size]byte) {
 }
 
 // own is claims that their receiver may change.
-func own(c roster.Claims) roster.Claims {
-	c.AMR, c.Permissions, c.Extra = slices.Clone(c.AMR), slices.Clone(c.Permissions), cloneExtra(c.Extra)
-	return c
+func own(c *roster.Claims) roster.Claims {
+	copied := *c
+	copied.AMR, copied.Permissions, copied.Extra = slices.Clone(c.AMR), slices.Clone(c.Permissions), cloneExtra(c.Extra)
+	return copied
 }
 
 func cloneExtra(extra map[string]any) map[string]any {

@@ -156,7 +156,7 @@ func (v *Verifier) VerifyToken(ctx context.Context, access roster.Secret) (roste
 			return roster.Claims{}, unknown // it is not said whether the token was good
 		}
 		if err == nil {
-			err = v.revocations.known.Judge(claims, v.now())
+			err = v.revocations.known.Judge(&claims, v.now())
 		}
 	}
 	if err != nil {

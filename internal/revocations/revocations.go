@@ -157,7 +157,7 @@ func (k *Known) sweep(now time.Time) {
 
 // Judge returns why the claims of a token whose signature holds count no longer, or nil. One that was issued with a longer
 // life than access tokens have now ends as if it had been issued with that: what could kill it is not kept for longer.
-func (k *Known) Judge(claims roster.Claims, now time.Time) error {
+func (k *Known) Judge(claims *roster.Claims, now time.Time) error {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
 	if !now.Before(claims.IssuedAt.Add(k.ttl + k.leeway)) {

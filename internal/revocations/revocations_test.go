@@ -159,7 +159,7 @@ func TestSweep(t *testing.T) {
 		t.Errorf("knows %d", k.Size())
 	}
 	claims.IssuedAt = now.Add(k.Life())
-	if err := k.Judge(claims, now.Add(k.Life())); !errors.Is(err, roster.ErrSessionRevoked) {
+	if err := k.Judge(&claims, now.Add(k.Life())); !errors.Is(err, roster.ErrSessionRevoked) {
 		t.Errorf("got %v", err)
 	}
 	k.Learn(news(1, 0), now.Add(k.Life()+time.Minute))
