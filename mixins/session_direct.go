@@ -33,6 +33,9 @@ func (c *Core[U]) enterDirectly(ctx context.Context, id roster.ID, options roste
 	if err != nil {
 		return pair, false, err
 	}
+	if p := a.entrant.Password; p == nil || p.Failures == 0 {
+		admission.Touch.CloseAfter = 0 // there is nothing to forget
+	}
 	isNew := token != "" && u.Base().LastLoginAt != nil
 	u.Base().LastLoginAt = new(x.CreatedAt)
 	entry := store.DirectEntry{Admission: admission, Version: a.entrant.Version}

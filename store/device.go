@@ -39,7 +39,9 @@ const (
 	WHERE hash = $given AND user_id = $user AND expires_at > $at`
 	dropOldDevices = `
 	DELETE FROM {devices}
-	WHERE hash IN (SELECT hash FROM {devices} WHERE user_id = $user ORDER BY last_used_at DESC, hash LIMIT 1000 OFFSET $old_devices)`
+	WHERE user_id = $user AND (last_used_at, hash) <= (
+		SELECT last_used_at, hash FROM {devices} WHERE user_id = $user ORDER BY last_used_at DESC, hash DESC LIMIT 1 OFFSET $old_devices
+	)`
 	insertDevice = `
 	INSERT INTO {devices} (hash, user_id, created_at, last_used_at, expires_at)
 	SELECT cast($fresh AS {bytes}), $user, $at, $at, $device_end`

@@ -25,7 +25,7 @@ type Enrolment struct {
 // reports which: nothing when the username is somebody's or held for them, and while a blackout is closed. What else is
 // taken is an error, as of InsertUser. It is for PostgreSQL.
 func (s *Store) EnrolUser(ctx context.Context, x *Session, e Enrolment) (bool, error) {
-	const only = " EXISTS (SELECT 1 FROM enrolled)" // all else hangs on it
+	const from = " FROM enrolled" // all else hangs on it
 	values := append(e.Admission.values(x), named{"username", e.Derived.Username}, named{"hash", e.Password.Hash}, named{"changed_at", e.Password.ChangedAt})
 	add := func(table string, row []any) (names string) {
 		list, names := nameRow(table, row)
@@ -53,17 +53,17 @@ func (s *Store) EnrolUser(ctx context.Context, x *Session, e Enrolment) (bool, e
 	}
 	if e.Admission.Device.Fresh != nil {
 		device = "(SELECT hash FROM fresh)"
-		parts = append(parts, clause{"fresh", insertDevice + " WHERE" + only + " RETURNING hash"})
+		parts = append(parts, clause{"fresh", insertDevice + from + " RETURNING hash"})
 	}
-	parts = append(parts, clause{"added", insertSession(device) + " AND" + only + " RETURNING global_epoch"})
+	parts = append(parts, clause{"added", insertSession(device) + " AND EXISTS (SELECT 1" + from + ") RETURNING global_epoch"})
 	if l := e.Link; l != nil {
-		parts = append(parts, clause{"linked", "INSERT INTO {links} (" + linkColumns + ") SELECT " + add("link", l.values()) + " WHERE" + only})
+		parts = append(parts, clause{"linked", "INSERT INTO {links} (" + linkColumns + ") SELECT " + add("link", l.values()) + from})
 	}
 	if e.Message != nil {
-		parts = append(parts, clause{"noticed", "INSERT INTO {messages} (" + messageColumns + ") SELECT " + add("message", e.Message.values()) + ", 'pending' WHERE" + only})
+		parts = append(parts, clause{"noticed", "INSERT INTO {messages} (" + messageColumns + ") SELECT " + add("message", e.Message.values()) + ", 'pending'" + from})
 	}
 	if e.Admission.Entry != nil {
-		parts = append(parts, clause{"told", "INSERT INTO {audit} (" + auditColumns + ") SELECT " + add("audit", e.Admission.Entry.values()) + " WHERE" + only})
+		parts = append(parts, clause{"told", "INSERT INTO {audit} (" + auditColumns + ") SELECT " + add("audit", e.Admission.Entry.values()) + from})
 	}
 	template, args := number(with(parts)+"\nSELECT global_epoch FROM added", values)
 	err := s.row(ctx, template, args, &x.GlobalEpoch)

@@ -60,7 +60,11 @@ type DirectEntry struct {
 // give way, when the given device is not theirs any more, and while a blackout is closed to them. It relies on this: whatever adds a
 // session or drops a device locks or writes the user's row in the same transaction. It is for PostgreSQL.
 func (s *Store) EnterSession(ctx context.Context, x *Session, e DirectEntry) (bool, error) {
-	const only = " EXISTS (SELECT 1 FROM touched)" // all else hangs on it
+	// All else hangs on the user's row.
+	const (
+		from = " FROM touched"
+		only = " EXISTS (SELECT 1" + from + ")"
+	)
 	values := append(e.Admission.values(x), named{"version", e.Version})
 	// Whoever has locked the row may be about to change it: the other way waits for them, and no longer than for any lock.
 	mine := `
@@ -68,7 +72,7 @@ func (s *Store) EnterSession(ctx context.Context, x *Session, e DirectEntry) (bo
 	FOR NO KEY UPDATE SKIP LOCKED`
 	touched := touchLastLogin("(SELECT id FROM mine)", "$at") + `
 		AND EXISTS (SELECT 1 FROM {state} WHERE id = 1 AND ` + admits("$superuser", "$at") + `)
-		AND (SELECT count(*) FROM {sessions} WHERE user_id = $user AND ended_at IS NULL AND idle_at > $at AND expires_at > $at) <= $beyond`
+		AND NOT EXISTS (SELECT 1 FROM {sessions} WHERE user_id = $user AND ended_at IS NULL AND idle_at > $at AND expires_at > $at OFFSET $beyond)`
 	device, keep := "NULL", []clause(nil)
 	switch {
 	case e.Device.Given != nil:
@@ -77,22 +81,24 @@ func (s *Store) EnterSession(ctx context.Context, x *Session, e DirectEntry) (bo
 	case e.Device.Fresh != nil:
 		device, keep = "(SELECT hash FROM fresh)", []clause{
 			{"dropped", dropOldDevices + " AND" + only},
-			{"fresh", insertDevice + " WHERE" + only + " RETURNING hash"},
+			{"fresh", insertDevice + from + " RETURNING hash"},
 		}
 	}
 	parts := slices.Concat([]clause{{"mine", mine}, {"touched", touched + " RETURNING id"}}, keep, []clause{
 		{"added", insertSession(device) + " AND" + only + " RETURNING global_epoch"},
-		{"forgotten", forgetFailuresOf("$user", "$close_after") + " AND" + only},
 	})
+	if e.Touch.CloseAfter > 0 {
+		parts = append(parts, clause{"forgotten", forgetFailuresOf("$user", "$close_after") + " AND" + only})
+	}
 	if e.Entry != nil {
 		list, names := nameRow("audit", e.Entry.values())
 		values = append(values, list...)
-		parts = append(parts, clause{"told", "INSERT INTO {audit} (" + auditColumns + ") SELECT " + names + " WHERE" + only})
+		parts = append(parts, clause{"told", "INSERT INTO {audit} (" + auditColumns + ") SELECT " + names + from})
 	}
 	if e.Notice != nil {
 		list, names := nameRow("message", e.Notice.values())
 		values = append(values, list...)
-		parts = append(parts, clause{"noticed", "INSERT INTO {messages} (" + messageColumns + ") SELECT " + names + ", 'pending' WHERE" + only})
+		parts = append(parts, clause{"noticed", "INSERT INTO {messages} (" + messageColumns + ") SELECT " + names + ", 'pending'" + from})
 	}
 	template, args := number(with(parts)+"\nSELECT global_epoch FROM added", values)
 	err := s.row(ctx, template, args, &x.GlobalEpoch)
