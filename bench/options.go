@@ -29,8 +29,8 @@ func readOptions(args []string) (options, error) {
 	flags.BoolVar(&o.timing, "timing", false, "measure whether answers take as long for accounts that are not there")
 	flags.IntVar(&o.each, "each", 1000, "with -timing: answers of each kind, of each request")
 	flags.IntVar(&o.users, "users", 0, "most users in a database; 0: 1,000,000, with -quick 20,000")
-	flags.IntVar(&o.rounds, "rounds", 3, "how often each measurement is made")
-	flags.DurationVar(&o.time, "time", 0, "of one measurement; 0: 2s, with -quick 250ms; with password hashes twice that")
+	flags.IntVar(&o.rounds, "rounds", 3, "how often each measurement is made; of password hashes three times as often")
+	flags.DurationVar(&o.time, "time", 0, "of one measurement; 0: 2s, with -quick 250ms")
 	flags.DurationVar(&o.calm, "calm", 0, "how long to wait, before each round, for other programs to be quiet")
 	if err := flags.Parse(args); err != nil {
 		return o, err

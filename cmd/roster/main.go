@@ -13,6 +13,8 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kong"
+
+	_ "github.com/roster-go/roster/cmd/roster/timerslack" // of "serve"
 )
 
 // cli is the command line. The flags of Options are the same for each command, as are their environment variables.

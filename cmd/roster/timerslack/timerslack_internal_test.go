@@ -1,0 +1,89 @@
+//go:build linux
+
+package timerslack
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// helper is the name of the variable that makes the test's program one that says how it runs.
+const helper = "ROSTER_TIMERSLACK_HELPER"
+
+type state struct {
+	PID, Slack int
+	Args       []string
+	Started    string
+}
+
+func TestMain(m *testing.M) {
+	if os.Getenv(helper) != "" {
+		runtime.LockOSThread() // the first thread still: init has run on it
+		text, _ := json.Marshal(state{os.Getpid(), slack(), os.Args[1:], os.Getenv(started)})
+		fmt.Println(string(text))
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// startWith runs the helper, started with a slack, and returns what it says of itself and the process that was started.
+func startWith(t *testing.T, slack uintptr, env []string, args ...string) (got state, pid int) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), os.Args[0], args...)
+	cmd.Env = append(append(os.Environ(), helper+"=1"), env...)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	runtime.LockOSThread() // a process is started with the slack of the thread that starts it
+	defer runtime.UnlockOSThread()
+	if err := unix.Prctl(unix.PR_SET_TIMERSLACK, slack, 0, 0, 0); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = unix.Prctl(unix.PR_SET_TIMERSLACK, 0, 0, 0, 0) }()
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if err := json.NewDecoder(out).Decode(&got); err != nil {
+		t.Error(err)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Error(err)
+	}
+	return got, cmd.Process.Pid
+}
+
+func TestServeRunsWithSlack(t *testing.T) {
+	got, pid := startWith(t, byDefault, nil, "serve", "--addr=:0")
+	if got.PID != pid || got.Slack != wanted || got.Started != "" {
+		t.Errorf("got %+v: want the process %d with a slack of %d ns, and no trace in the environment", got, pid, wanted)
+	}
+	if len(got.Args) != 2 || got.Args[0] != "serve" || got.Args[1] != "--addr=:0" {
+		t.Errorf("arguments %q", got.Args)
+	}
+}
+
+func TestSlackIsLeft(t *testing.T) {
+	for name, x := range map[string]struct {
+		slack uintptr
+		env   []string
+		args  []string
+	}{
+		"chosen by who starts it":              {slack: 70_000, args: []string{"serve"}},
+		"of other commands":                    {slack: byDefault, args: []string{"migrate"}},
+		"when starting anew did not change it": {slack: byDefault, env: []string{started + "=1"}, args: []string{"serve"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, _ := startWith(t, x.slack, x.env, x.args...)
+			if got.Slack != int(x.slack) || got.Started != "" {
+				t.Errorf("got %+v: want a slack of %d ns", got, x.slack)
+			}
+		})
+	}
+}
