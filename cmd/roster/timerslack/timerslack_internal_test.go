@@ -78,6 +78,7 @@ func TestSlackIsLeft(t *testing.T) {
 		"chosen by who starts it":              {slack: 70_000, args: []string{"serve"}},
 		"of other commands":                    {slack: byDefault, args: []string{"migrate"}},
 		"when starting anew did not change it": {slack: byDefault, env: []string{started + "=1"}, args: []string{"serve"}},
+		"whatever the variable says":           {slack: byDefault, env: []string{started + "="}, args: []string{"serve"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, _ := startWith(t, x.slack, x.env, x.args...)
@@ -85,5 +86,29 @@ func TestSlackIsLeft(t *testing.T) {
 				t.Errorf("got %+v: want a slack of %d ns", got, x.slack)
 			}
 		})
+	}
+}
+
+// A program that may not start itself goes on with what it had.
+func TestCannotStartAgain(t *testing.T) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	set := func(slack uintptr) {
+		if err := unix.Prctl(unix.PR_SET_TIMERSLACK, slack, 0, 0, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set(byDefault)
+	defer set(0)
+	var before, after unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &before); err != nil {
+		t.Fatal(err)
+	}
+	coarsen(t.TempDir())
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &after); err != nil {
+		t.Fatal(err)
+	}
+	if got := slack(); got != byDefault || after != before {
+		t.Errorf("a slack of %d ns and %+v files: want %d and %+v", got, after, byDefault, before)
 	}
 }

@@ -18,22 +18,29 @@ const (
 const started = "ROSTER_STARTED_WITH_TIMER_SLACK"
 
 func init() {
-	if slices.Contains(os.Args, "serve") {
-		coarsen()
+	if len(os.Args) > 0 && slices.Contains(os.Args[1:], "serve") { // flags may come before it
+		if self, err := os.Executable(); err == nil {
+			coarsen(self)
+		}
 	}
 }
 
-// coarsen does not return where it starts the program once more. Where it cannot, the program goes on as it is.
-func coarsen() {
-	if os.Getenv(started) != "" {
+// coarsen starts the program once more and does not return then. Where it cannot, the program goes on as it was.
+func coarsen(self string) {
+	if _, again := os.LookupEnv(started); again {
 		_ = os.Unsetenv(started)
 		return
 	}
-	self, err := os.Executable()
-	if err != nil || slack() != byDefault || unix.Prctl(unix.PR_SET_TIMERSLACK, wanted, 0, 0, 0) != nil {
+	if slack() != byDefault || unix.Prctl(unix.PR_SET_TIMERSLACK, wanted, 0, 0, 0) != nil {
 		return
 	}
+	var files unix.Rlimit
+	known := unix.Getrlimit(unix.RLIMIT_NOFILE, &files) == nil
 	_ = unix.Exec(self, os.Args, append(os.Environ(), started+"=1"))
+	if known {
+		_ = unix.Setrlimit(unix.RLIMIT_NOFILE, &files) // Exec has taken back what Go raised it to
+	}
+	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, byDefault, 0, 0, 0)
 }
 
 // slack is that of this thread.
