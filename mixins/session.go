@@ -366,6 +366,9 @@ func (m Session[U]) VerifyToken(ctx context.Context, access roster.Secret) (rost
 	if unknown != nil {
 		return roster.Claims{}, unknown // it is not said whether the token was good
 	}
+	if again {
+		now = c.now() // looking for its key took time
+	}
 	if again || err == nil && c.issuer.Keys() != keys { // its key may have been learned, or revoked
 		claims, err = c.issuer.Verify(access.Reveal(), now)
 	}

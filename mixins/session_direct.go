@@ -34,7 +34,7 @@ func (c *Core[U]) enterDirectly(ctx context.Context, id roster.ID, options roste
 		return pair, false, err
 	}
 	if p := a.entrant.Password; p == nil || p.Failures == 0 {
-		admission.Touch.CloseAfter = 0 // there is nothing to forget
+		admission.Touch.CloseAfter = 0 // there is nothing to forget; what was counted since is left to the next log-in
 	}
 	isNew := token != "" && u.Base().LastLoginAt != nil
 	u.Base().LastLoginAt = new(x.CreatedAt)

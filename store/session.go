@@ -78,7 +78,7 @@ type Admission struct {
 
 // Touch is what a log-in changes beside its session.
 type Touch struct {
-	// CloseAfter is how many wrong passwords in a row are not forgotten; 0: none are.
+	// CloseAfter is how many wrong passwords in a row are too many to be forgotten; with 0 or less none are forgotten.
 	CloseAfter int
 }
 

@@ -90,6 +90,11 @@ func (s *suite) testEnter(t *testing.T) {
 		same(t, "session", s.getSession(t, x.ID), x)
 		same(t, "traces", traces(t, a.ID), [5]int{1, 1, 1, 1, 1})
 		same(t, "failures", s.entrant(t, a).Password.Failures, 0)
+
+		s.write(t, "UPDATE "+s.table("passwords")+" SET failures = 3 WHERE user_id = $1", a.ID)
+		_, done = enter(t, a, s.entrant(t, a).Version, func(e *store.DirectEntry) { e.Touch.CloseAfter = 0 })
+		same(t, "done", done, true)
+		same(t, "failures where none are forgotten", s.entrant(t, a).Password.Failures, 3)
 	})
 	t.Run("a known device stays the one", func(t *testing.T) {
 		a, hash := s.user(t), newHash()

@@ -14,10 +14,10 @@ import (
 // testDevices is PROT-23: at most so many devices of a user, those of one session spared.
 func (s *suite) testDevices(t *testing.T) {
 	u, other := s.user(t), s.user(t)
-	ttl := time.Hour
+	ttl, most := time.Hour, 3
 	login := func(user roster.ID, given, fresh string, at time.Time) (store.Session, bool) {
 		t.Helper()
-		d := store.Device{Fresh: []byte(fresh), ExpiresAt: at.Add(ttl), Most: 3}
+		d := store.Device{Fresh: []byte(fresh), ExpiresAt: at.Add(ttl), Most: most}
 		if given != "" {
 			d.Given = []byte(given)
 		}
@@ -75,6 +75,19 @@ func (s *suite) testDevices(t *testing.T) {
 	noError(t, s.DropDevices(t.Context(), u.ID, roster.ID{}))
 	same(t, "devices", devices(), 0)
 	same(t, "another's", owner("theirs", s.now), &other.ID)
+
+	for _, name := range []string{"seven", "eight", "nine"} {
+		login(u.ID, "", name, s.now)
+	}
+	same(t, "devices of one time", devices(), 3)
+	login(u.ID, "", "ten", s.now)
+	same(t, "devices when one of them gave way", devices(), 3)
+	same(t, "the latest", owner("ten", s.now), &u.ID)
+	most = 1
+	login(u.ID, "", "eleven", s.now.Add(time.Second))
+	same(t, "devices with a lower limit", devices(), 1)
+	same(t, "the only one", owner("eleven", s.now), &u.ID)
+	same(t, "still another's", owner("theirs", s.now), &other.ID)
 }
 
 // testFailures is PROT-27: wrong passwords in a row.
