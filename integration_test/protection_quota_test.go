@@ -119,6 +119,29 @@ func (d *down) Delete(ctx context.Context, keys ...string) error {
 	return d.Cache.Delete(ctx, keys...)
 }
 
+// full is a cache that takes nothing more, and deletes.
+type full struct{ *down }
+
+func (f full) Delete(ctx context.Context, keys ...string) error { return f.Cache.Delete(ctx, keys...) }
+
+// STORE-42: a success clears the lanes where they are counted, which the cache that was asked to need not be.
+func TestLanesOfFullCache(t *testing.T) {
+	t.Parallel()
+	rostertest.Each(t, func(t *testing.T, db *sqlx.DB) {
+		w := found(t, db, func(cfg *usersrepo.Config) {
+			cfg.Cache = full{&down{Cache: cache.NewMemory(cache.MemoryConfig{}), is: true}}
+		})
+		w.add(t, person("anna", "anna@example.com", ""), roster.WithPassword(secret))
+		for range 3 {
+			for i := range 9 {
+				same(t, wrong, w.attempt(t.Context(), "203.0.113.1", "anna", roster.Secret(fmt.Sprint("wrong", i))))
+			}
+			w.Clock.Advance(time.Minute)
+			same(t, "", w.attempt(t.Context(), "203.0.113.1", "anna", secret))
+		}
+	})
+}
+
 // PROT-4, STORE-42, STORE-43, case 20: without the cache the database counts, and without either nothing is judged.
 func TestLanesUnavailable(t *testing.T) {
 	t.Parallel()

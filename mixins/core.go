@@ -55,8 +55,10 @@ type Core[U roster.Model] struct {
 	hookErrors  atomic.Int64
 	cacheErrors atomic.Int64
 	cacheLogged atomic.Int64 // when, in ns
-	running     atomic.Bool
-	enrolling   sync.Map // addresses of those who are being enrolled directly
+	// countedStored is when the database last counted in place of the cache, in ns.
+	countedStored atomic.Int64
+	running       atomic.Bool
+	enrolling     sync.Map // addresses of those who are being enrolled directly
 }
 
 // Parts are the pieces that a Core puts to work.

@@ -116,6 +116,7 @@ func (c *Core[U]) count(ctx context.Context, fn func(counters) error) error {
 	err := fn(c.Cache)
 	if ctx.Err() == nil && errors.Is(err, cache.ErrUnavailable) {
 		c.reportCache(ctx, err)
+		c.countedStored.Store(c.now().UnixNano())
 		err = fn(StoredCounters{c.Store, c.now})
 	}
 	switch {
@@ -143,9 +144,18 @@ func (c *Core[U]) peek(ctx context.Context, limits ...cache.Limit) (counts []cac
 	return counts, err
 }
 
+// forget deletes counters in the cache, and in the database if it was counted there lately: a cache that is full refuses to count,
+// and yet deletes.
 func (c *Core[U]) forget(ctx context.Context, keys ...string) error {
-	return c.count(ctx, func(by counters) error { return by.Delete(ctx, keys...) })
+	err := c.count(ctx, func(by counters) error { return by.Delete(ctx, keys...) })
+	if err != nil || c.now().UnixNano()-c.countedStored.Load() > int64(forgetStored) {
+		return err
+	}
+	return StoredCounters{c.Store, c.now}.Delete(ctx, keys...)
 }
+
+// forgetStored is how long after an outage of the cache what was counted in the database is forgotten with the rest.
+const forgetStored = 15 * time.Minute
 
 // release gives back what was taken and led to nothing, also when its caller went away.
 func (c *Core[U]) release(ctx context.Context, limits ...cache.Limit) {
