@@ -15,7 +15,7 @@ type Config struct {
 	// Leeway is how far clocks may differ, 0 to 60 s: a token lives so much past its exp, and its nbf and iat may
 	// lie so far ahead.
 	Leeway time.Duration
-	// Remember is how many tokens are remembered whose signature has held, so that it is checked once, by their hash; 0
+	// Remember is how many tokens are remembered whose signature has held, so that it is checked once; 0
 	// means 10,000, a negative number none. Tokens of more than 2048 bytes are not remembered.
 	Remember int
 }

@@ -10,17 +10,19 @@ import (
 	"github.com/roster-go/roster"
 )
 
-// verified remembers tokens whose signature has held, by their hash, so that it is checked once. It is bounded: when as many
-// have come as it holds, those that nobody has shown since the last time are forgotten.
+// verified remembers tokens whose signature has held, so that it is checked once. It is bounded: when as many have come as it
+// holds, those that nobody has shown since the last time are forgotten. Signatures are kept as their SHA-256 alone: without
+// them what is remembered is of no use to who reads the memory.
 type verified struct {
 	limit int
 
 	mu       sync.RWMutex
-	new, old map[[sha256.Size]byte]*seen
+	new, old map[[sha256.Size]byte]*seen // by the hashes of the signatures
 }
 
 // seen is a token and the keys by which it was judged: with others it is judged anew. It does not change.
 type seen struct {
+	signed string // what the signature is of
 	keys   *Set
 	ends   time.Time // of its key; zero: never
 	claims roster.Claims
@@ -30,8 +32,8 @@ func newVerified(limit int) *verified {
 	return &verified{limit: max(limit/2, 1), new: map[[sha256.Size]byte]*seen{}}
 }
 
-// get returns what is known of a token, or nil.
-func (v *verified) get(hash [sha256.Size]byte, keys *Set, now time.Time) *seen {
+// get returns what is known of the token of these two parts, or nil.
+func (v *verified) get(signed string, hash [sha256.Size]byte, keys *Set, now time.Time) *seen {
 	v.mu.RLock()
 	x, recent := v.new[hash]
 	found := recent
@@ -39,7 +41,7 @@ func (v *verified) get(hash [sha256.Size]byte, keys *Set, now time.Time) *seen {
 		x, found = v.old[hash]
 	}
 	v.mu.RUnlock()
-	if !found || x.keys != keys || over(x.ends, now) {
+	if !found || x.keys != keys || over(x.ends, now) || x.signed != signed {
 		return nil
 	}
 	if !recent {

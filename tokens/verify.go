@@ -26,10 +26,11 @@ func (v *Verifier) Verify(token string, now time.Time) (roster.Claims, error) {
 		claims, _, err := v.verify(token, now)
 		return claims, err
 	}
-	hash, keys := hashOf(token), v.keys.Load()
-	x := v.verified.get(hash, keys, now)
+	end := max(strings.LastIndexByte(token, '.'), 0) // of what is signed
+	hash, keys := hashOf(token[end:]), v.keys.Load()
+	x := v.verified.get(token[:end], hash, keys, now)
 	if x == nil {
-		return v.verifyFirst(token, hash, keys, now)
+		return v.verifyFirst(token, end, hash, keys, now)
 	}
 	if err := v.judge(&x.claims, now); err != nil {
 		v.verified.drop(hash)
@@ -40,10 +41,10 @@ func (v *Verifier) Verify(token string, now time.Time) (roster.Claims, error) {
 
 // verifyFirst is Verify for a token that is not remembered. It stands by itself so that what it needs of the stack is not
 // taken for those that are: a server has a stack for each connection, and a guard is at its very end.
-func (v *Verifier) verifyFirst(token string, hash [sha256.Size]byte, keys *Set, now time.Time) (roster.Claims, error) {
+func (v *Verifier) verifyFirst(token string, end int, hash [sha256.Size]byte, keys *Set, now time.Time) (roster.Claims, error) {
 	claims, ends, err := v.verify(token, now)
 	if err == nil {
-		v.verified.put(hash, &seen{keys, ends, own(&claims)})
+		v.verified.put(hash, &seen{strings.Clone(token[:end]), keys, ends, own(&claims)}) // all headers of a request are one string
 	}
 	return claims, err
 }
@@ -51,15 +52,16 @@ func (v *Verifier) verifyFirst(token string, hash [sha256.Size]byte, keys *Set, 
 // maxRemembered is the longest token that is remembered, in bytes.
 const maxRemembered = 2048
 
-// hashOf is the SHA-256 of a token. It takes it piece by piece: as bytes all of it would be on the heap, or on the stack, which
-// grows for so much in each connection of a server, and shrinks again.
-func hashOf(token string) (hash [sha256.Size]byte) {
+// hashOf is the SHA-256 of a signature, which takes a third of the time that the token would. It takes it piece by piece: as
+// bytes all of it would be on the heap, or on the stack, which grows for so much in each connection of a server, and shrinks
+// again.
+func hashOf(signature string) (hash [sha256.Size]byte) {
 	h := sha256.New()
-	var piece [256]byte
-	for token != "" {
-		n := copy(piece[:], token)
+	var piece [128]byte
+	for signature != "" {
+		n := copy(piece[:], signature)
 		h.Write(piece[:n])
-		token = token[n:]
+		signature = signature[n:]
 	}
 	h.Sum(hash[:0])
 	return hash
