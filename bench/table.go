@@ -30,7 +30,7 @@ func printResult(w io.Writer, r result) {
 		r.change("%.2f", func(s sample) float64 { return milliseconds(s.p99) }),
 		r.change("%.0f", func(s sample) float64 { return 1000 * milliseconds(s.server) }),
 		r.change("%.0f", func(s sample) float64 { return 1000 * milliseconds(s.postgres) }),
-		r.sql(), judged(fmt.Sprintf("%.3g", r.counts.trips), r.goal.trips > 0 && r.counts.trips > r.goal.trips),
+		r.sql(), judged(fmt.Sprintf("%.3g", r.counts.trips), beyond(r.counts.trips, r.goal.trips)),
 		100*slices.Max(values(slices.Concat(r.base, r.ours), func(s sample) float64 { return s.others })))
 }
 
@@ -47,8 +47,11 @@ func (r result) verdict() string {
 
 func (r result) sql() string {
 	text := fmt.Sprintf("%.3g + %.3g", r.counts.statements, r.counts.transactions)
-	return judged(text, r.goal.statements > 0 && r.counts.statements > r.goal.statements+0.1)
+	return judged(text, beyond(r.counts.statements, r.goal.statements))
 }
+
+// beyond leaves out what a node does of itself meanwhile: it reads what was revoked, and asks its subscription whether it lives.
+func beyond(count, goal float64) bool { return goal > 0 && count > goal+0.15 }
 
 // judged marks what falls short.
 func judged(text string, short bool) string {
