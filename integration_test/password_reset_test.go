@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -303,22 +305,130 @@ func TestSendPasswordReset(t *testing.T) {
 	})
 }
 
-// SEC-86, PASS-51: who registers with somebody's address and proves a phone of their own is out once the owner of the address
-// comes by it.
-func TestSEC_86_PlantedPhone(t *testing.T) {
-	inEach(t, func(t *testing.T, w *world) {
-		ctx := t.Context()
-		u := w.add(t, person("", "victim@example.com", "+12025550101"), roster.WithPassword(passphrase))
-		same(t, nil, w.SendPhoneCode(ctx, u.ID, roster.CodeVerify))
-		_, err := w.CheckPhoneCode(ctx, u.ID, roster.CodeVerify, w.code(t, "+12025550101"))
-		same(t, nil, err)
-		_, err = w.ResetPassword(ctx, w.forgotten(t, "victim@example.com"), "the owner's own passphrase")
-		same(t, nil, err)
-		u = w.read(t, u.ID)
-		same(t, true, u.EmailVerifiedAt != nil && u.PhoneVerifiedAt == nil)
+// SEC-86, PASS-43, PASS-51, OTP-33: who registers with somebody's contact beside one of their own is out once the owner of the
+// former has reset the password, and has no way back by the latter.
+func TestSEC_86_PlantedContact(t *testing.T) {
+	const mail, phone = "victim@example.com", "+12025550101"
+	// owner proves the contact and resets the password by it, as somebody does who is not logged in.
+	owner := map[string]func(t *testing.T, w *world){
+		mail: func(t *testing.T, w *world) {
+			t.Helper()
+			same(t, nil, w.RequestPasswordReset(t.Context(), mail))
+			_, err := w.ConfirmEmail(t.Context(), w.tokenIn(t, "email_confirm"))
+			same(t, nil, err)
+		},
+		phone: func(t *testing.T, w *world) {
+			t.Helper()
+			same(t, nil, w.SendCode(t.Context(), byLogin(phone), roster.CodeVerify))
+			_, err := w.CheckCode(t.Context(), byLogin(phone), roster.CodeVerify, w.code(t, phone))
+			same(t, nil, err)
+		},
+	}
+	reset := map[string]func(t *testing.T, w *world){
+		mail: func(t *testing.T, w *world) {
+			t.Helper()
+			_, err := w.ResetPassword(t.Context(), w.forgotten(t, mail), "the owner's own passphrase")
+			same(t, nil, err)
+		},
+		phone: func(t *testing.T, w *world) {
+			t.Helper()
+			same(t, nil, w.SendCode(t.Context(), byLogin(phone), roster.CodeReset))
+			out, err := w.CheckCode(t.Context(), byLogin(phone), roster.CodeReset, w.code(t, phone))
+			same(t, nil, err)
+			_, err = w.ResetPassword(t.Context(), out.ResetToken, "the owner's own passphrase")
+			same(t, nil, err)
+		},
+	}
+	// asks has everything sent to a contact that a stranger can ask for, and returns what was.
+	asks := func(t *testing.T, w *world, to string) []string {
+		t.Helper()
+		for _, purpose := range []roster.CodePurpose{roster.CodeVerify, roster.CodeLogin, roster.CodeReset} {
+			w.Clock.Advance(time.Hour)
+			same(t, nil, w.SendCode(t.Context(), byLogin(to), purpose))
+		}
 		w.Clock.Advance(time.Hour)
-		w.post(t)
-		same(t, nil, w.SendCode(ctx, byLogin("+12025550101"), roster.CodeLogin))
-		same(t, 0, len(w.post(t)))
-	})
+		same(t, nil, w.RequestPasswordReset(t.Context(), to))
+		if to == mail {
+			w.Clock.Advance(24 * time.Hour)
+			same(t, nil, w.ResendEmailConfirmation(t.Context(), to))
+		}
+		return slices.DeleteFunc(w.posted(t), func(sent string) bool { return !strings.HasSuffix(sent, " to "+to) })
+	}
+	for _, setting := range []mixins.ResetForUnverified{mixins.SendActivation, mixins.SendReset} {
+		for mine, planted := range map[string]string{mail: phone, phone: mail} {
+			for name, plant := range map[string]func(t *testing.T, w *world, u *Person){
+				"not proven":    func(*testing.T, *world, *Person) {},
+				"proven by now": func(t *testing.T, w *world, u *Person) { w.provesOwn(t, u, planted) }, // from the session that they still have
+			} {
+				if setting == mixins.SendReset && name == "proven by now" {
+					continue // see below
+				}
+				t.Run(string(setting)+", "+planted+" "+name, func(t *testing.T) {
+					inEach(t, func(t *testing.T, w *world) {
+						u := w.add(t, person("", mail, phone), roster.WithPassword(passphrase))
+						w.link(t, u.ID, "google", "impostor", nil)
+						w.posted(t)
+						w.Clock.Advance(time.Hour)
+						if setting == mixins.SendActivation {
+							owner[mine](t, w)
+						}
+						plant(t, w, u)
+						w.Clock.Advance(time.Hour)
+						reset[mine](t, w)
+						u = w.read(t, u.ID)
+						same(t, []bool{mine == mail, mine == phone}, []bool{u.EmailVerifiedAt != nil, u.PhoneVerifiedAt != nil})
+						linked, err := w.ListSocial(t.Context(), u.ID)
+						same(t, nil, err)
+						same(t, 0, len(linked))
+						w.posted(t)
+						same(t, 0, len(asks(t, w, planted)))
+						w.Clock.Advance(time.Hour)
+						same(t, nil, w.RequestPasswordReset(t.Context(), mine)) // the owner is heard
+						same(t, 1, len(w.posted(t)))
+					}, func(cfg *usersrepo.Config) {
+						cfg.Password.ResetForUnverified = setting
+					})
+				})
+			}
+		}
+	}
+}
+
+// SEC-86: a contact that is not proven gives no stranger a way into an account whose other contact is, whoever is the owner of it.
+func TestSEC_86_OutrankedContact(t *testing.T) {
+	inEach(t, func(t *testing.T, w *world) {
+		const mail, phone = "mistyped@example.com", "+12025550101"
+		u := w.add(t, person("anna", mail, phone), roster.WithPassword(passphrase))
+		w.provesOwn(t, u, phone)
+		w.posted(t)
+		for _, purpose := range []roster.CodePurpose{roster.CodeVerify, roster.CodeLogin, roster.CodeReset} {
+			w.Clock.Advance(time.Hour)
+			same(t, nil, w.SendCode(t.Context(), byLogin(mail), purpose))
+		}
+		same(t, nil, w.ResendEmailConfirmation(t.Context(), mail))
+		same(t, 0, len(w.posted(t)))
+		for _, login := range []string{"anna", mail} { // the way to a new password is that which is proven
+			w.Clock.Advance(time.Hour)
+			same(t, nil, w.RequestPasswordReset(t.Context(), login))
+			same(t, []string{"code_sms to " + phone}, w.posted(t))
+		}
+		same(t, nil, w.RequestEmailConfirmation(t.Context(), u.ID)) // from a session, or by an administrator
+		same(t, []string{"email_confirm to " + mail}, w.posted(t))
+	}, func(cfg *usersrepo.Config) { cfg.Password.ResetForUnverified = mixins.SendReset })
+}
+
+// provesOwn proves a contact of a user by a code, as somebody does who is logged in.
+func (w *world) provesOwn(t testing.TB, u *Person, contact string) {
+	t.Helper()
+	w.Clock.Advance(time.Minute)
+	send, check := w.SendPhoneCode, w.CheckPhoneCode
+	if strings.Contains(contact, "@") {
+		send, check = w.SendEmailCode, w.CheckEmailCode
+	}
+	if err := send(t.Context(), u.ID, roster.CodeVerify); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := check(t.Context(), u.ID, roster.CodeVerify, w.code(t, contact)); err != nil {
+		t.Fatal(err)
+	}
 }

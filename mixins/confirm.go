@@ -321,7 +321,7 @@ func (m Confirm[U]) ResendEmailConfirmation(ctx context.Context, address string)
 		kind: confirmMails, typed: wanted.Canonical, within: c.withinMails,
 		find: func(ctx context.Context) (U, error) { return c.Self.GetByEmail(ctx, address) },
 		send: func(ctx context.Context, u U) error {
-			if u.Base().EmailVerifiedAt != nil {
+			if u.Base().EmailVerifiedAt != nil || outranked(u.Base(), email) {
 				return errNothingToSend
 			}
 			return c.mailLink(ctx, u, confirmEmailLink.as(notify.EmailConfirmAgain))

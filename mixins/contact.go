@@ -70,6 +70,12 @@ func (c *Core[U]) reachable(ctx context.Context, id roster.ID, k contact) (U, er
 	return u, nil
 }
 
+// outranked reports whether a contact is not proven while the other one is. Who asks for something to be sent to such a contact
+// without being logged in has not shown that the account is theirs, and somebody else has: they could take it over.
+func outranked(b *roster.User, k contact) bool {
+	return *k.provenAt(b) == nil && *k.other().provenAt(b) != nil
+}
+
 // confirmContact marks a contact of a user as proven, if it was not. The row must be locked.
 func (c *Core[U]) confirmContact(ctx context.Context, u U, k contact, by callbacks.ConfirmedBy) error {
 	if *k.provenAt(u.Base()) != nil {

@@ -78,7 +78,7 @@ func (m OneTime[U]) SendCode(ctx context.Context, ref roster.ContactRef, purpose
 		},
 		send: func(ctx context.Context, u U) error {
 			k, ok := c.contactAt(u.Base(), p, purpose)
-			if !ok || c.checkKind(k, purpose) != nil || c.sender(k.channel) == nil || c.codeDue(u, k, purpose) != nil {
+			if !ok || c.checkKind(k, purpose) != nil || c.sender(k.channel) == nil || outranked(u.Base(), k) || c.codeDue(u, k, purpose) != nil {
 				return errNothingToSend
 			}
 			return c.sendCodeBy(c.withFresh(ctx, u), u.Base().ID, k, purpose)

@@ -25,7 +25,7 @@ type way struct {
 var wayToFirst = way{contact: email, kind: callbacks.RequestFirst, link: &setPasswordLink}
 
 // wayTo finds the way for a user's state, by a contact that they have. When the other contact is proven and this one is not,
-// whoever proves this one by a way to a password takes the account over as a whole: see proveBy.
+// as an administrator may send it, whoever proves this one by a way to a password takes the account over as a whole: see proveBy.
 func (c *Core[U]) wayTo(b *roster.User, hasPassword bool, k contact) way {
 	proven := *k.provenAt(b) != nil || *k.other().provenAt(b) != nil || c.Settings.Password.ResetForUnverified == SendReset
 	switch {
@@ -128,6 +128,9 @@ func (m Password[U]) RequestPasswordReset(ctx context.Context, login string) err
 	}
 	send := func(ctx context.Context, u U) error {
 		k, ok := preferredContact(u.Base(), preferred)
+		if ok && outranked(u.Base(), k) {
+			k = k.other()
+		}
 		if !ok || c.sender(k.channel) == nil {
 			return errNothingToSend
 		}

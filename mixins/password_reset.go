@@ -130,7 +130,8 @@ func (c *Core[U]) setByLink(
 
 // proveBy marks the contact as proven that a link was sent to. Whoever linked accounts or asked for codes before has not shown
 // that the account is theirs: the owner of the contact comes now. A reset takes the proof of the other contact away too: else
-// who registered with somebody's address and a phone of their own would still get in by it.
+// who registered with somebody's address and a phone of their own would still get in by it. A contact that was proven lately
+// counts as proven now, since a confirmation leaves what was there, and may be the first half of a reset (SendActivation).
 func (c *Core[U]) proveBy(ctx context.Context, u U, link store.Link, by callbacks.ConfirmedBy) error {
 	if link.Address == "" {
 		return nil
@@ -139,13 +140,16 @@ func (c *Core[U]) proveBy(ctx context.Context, u U, link store.Link, by callback
 	if link.Address != text(c.canonical(u).Email) {
 		proven = phone
 	}
-	other := proven.other()
-	if *proven.provenAt(b) == nil && *other.provenAt(b) != nil && by == callbacks.ByReset {
-		if err := c.markContact(ctx, u, other, nil); err != nil {
-			return err
-		}
+	other, at, first := proven.other(), *proven.provenAt(b), b.EmailVerifiedAt == nil && b.PhoneVerifiedAt == nil
+	if by == callbacks.ByReset {
+		first = at == nil || c.now().Sub(*at) < c.Settings.Confirm.EmailTTL
 	}
-	if b.EmailVerifiedAt == nil && b.PhoneVerifiedAt == nil {
+	if first {
+		if *other.provenAt(b) != nil {
+			if err := c.markContact(ctx, u, other, nil); err != nil {
+				return err
+			}
+		}
 		if err := c.dropSocial(ctx, b.ID); err != nil {
 			return err
 		}
