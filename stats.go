@@ -8,7 +8,8 @@ type Stats struct {
 	HookErrors int64
 	// MailConfigErrors are the tries to send that failed for a reason which the operator has to mend.
 	MailConfigErrors int64
-	// CacheErrors are the calls that the cache did not answer, and that were counted in the database.
+	// CacheErrors are the calls that the cache did not answer: limits were counted in the database then, and news of other nodes
+	// were read from it.
 	CacheErrors int64
 	// Revocations are the ended sessions and raised epochs of users that this process holds in memory now.
 	Revocations int

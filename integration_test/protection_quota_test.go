@@ -119,8 +119,12 @@ func (d *down) Delete(ctx context.Context, keys ...string) error {
 	return d.Cache.Delete(ctx, keys...)
 }
 
-// full is a cache that takes nothing more, and deletes.
+// full is a cache that takes nothing more, and answers and deletes.
 type full struct{ *down }
+
+func (f full) Peek(ctx context.Context, limits ...cache.Limit) ([]cache.Count, error) {
+	return f.Cache.Peek(ctx, limits...)
+}
 
 func (f full) Delete(ctx context.Context, keys ...string) error { return f.Cache.Delete(ctx, keys...) }
 
@@ -139,6 +143,39 @@ func TestLanesOfFullCache(t *testing.T) {
 			w.Clock.Advance(time.Minute)
 			same(t, "", w.attempt(t.Context(), "203.0.113.1", "anna", secret))
 		}
+		t.Run("OTP-39 holds up codes of all addresses together", func(t *testing.T) {
+			w.proven(t, person("", "ben@example.com", ""))
+			w.loginCode(t, byLogin("ben@example.com"), "ben@example.com")
+			codes := map[roster.Code]int{}
+			for i := range 16 {
+				_, err := w.Login(from(t.Context(), fmt.Sprintf("198.51.100.%d", i)), withCode("ben@example.com", "000000"))
+				codes[codeOf(err)]++
+			}
+			same(t, map[roster.Code]int{wrong: 10, throttled: 6}, codes)
+		})
+	})
+}
+
+// STORE-42: strangers who fill the memory of a process with counters of their own hold nobody up.
+func TestLanesOfFullMemory(t *testing.T) {
+	t.Parallel()
+	rostertest.Each(t, func(t *testing.T, db *sqlx.DB) {
+		w := found(t, db, func(cfg *usersrepo.Config) {
+			cfg.Cache = cache.NewMemory(cache.MemoryConfig{MaxEntries: 40, Now: cfg.Now})
+		})
+		w.add(t, person("anna", "anna@example.com", ""), roster.WithPassword(secret))
+		for i := range 100 {
+			_, err := w.Login(from(t.Context(), fmt.Sprintf("203.0.113.%d", i)), withCode(fmt.Sprint("nobody", i), "123456"))
+			same(t, wrong, codeOf(err))
+		}
+		for i := range 9 {
+			same(t, wrong, w.attempt(t.Context(), "198.51.100.1", "anna", roster.Secret(fmt.Sprint("wrong", i))))
+		}
+		same(t, "", w.attempt(t.Context(), "198.51.100.2", "anna", secret))
+		for range 10 {
+			same(t, wrong, w.attempt(t.Context(), "198.51.100.3", "anna", "wrong"))
+		}
+		same(t, throttled, w.attempt(t.Context(), "198.51.100.3", "anna", secret))
 	})
 }
 

@@ -110,11 +110,11 @@ type counters interface {
 	Delete(ctx context.Context, keys ...string) error
 }
 
-// count calls fn with the cache, and with the database if the cache does not answer. The limits are the same, and begin
-// anew: nothing is unlimited. When neither answers nothing is judged.
+// count calls fn with the cache, and with the database if the cache does not answer, or is full: who fills it with counters holds
+// nobody up. The limits are the same, and begin anew: nothing is unlimited. When neither answers nothing is judged.
 func (c *Core[U]) count(ctx context.Context, fn func(counters) error) error {
 	err := fn(c.Cache)
-	if ctx.Err() == nil && errors.Is(err, cache.ErrUnavailable) {
+	if ctx.Err() == nil && (errors.Is(err, cache.ErrUnavailable) || errors.Is(err, cache.ErrFull)) {
 		c.reportCache(ctx, err)
 		c.countedStored.Store(c.now().UnixNano())
 		err = fn(StoredCounters{c.Store, c.now})
@@ -136,26 +136,44 @@ func (c *Core[U]) incrBelow(ctx context.Context, limits ...cache.Limit) (counts 
 	return counts, err
 }
 
+// peek looks at counters in the cache, and in the database if it was counted there lately: a cache that is full refuses to count,
+// and yet answers. The greater count holds.
 func (c *Core[U]) peek(ctx context.Context, limits ...cache.Limit) (counts []cache.Count, err error) {
 	err = c.count(ctx, func(by counters) (err error) {
 		counts, err = by.Peek(ctx, limits...)
 		return err
 	})
-	return counts, err
+	if err != nil || !c.countedStoredLately() {
+		return counts, err
+	}
+	stored, err := StoredCounters{c.Store, c.now}.Peek(ctx, limits...)
+	if err != nil {
+		return nil, roster.ErrUnavailable.WithRetryAfter(time.Second).WithCause(err)
+	}
+	for i, x := range stored {
+		if x.N > counts[i].N {
+			counts[i] = x
+		}
+	}
+	return counts, nil
 }
 
 // forget deletes counters in the cache, and in the database if it was counted there lately: a cache that is full refuses to count,
 // and yet deletes.
 func (c *Core[U]) forget(ctx context.Context, keys ...string) error {
 	err := c.count(ctx, func(by counters) error { return by.Delete(ctx, keys...) })
-	if err != nil || c.now().UnixNano()-c.countedStored.Load() > int64(forgetStored) {
+	if err != nil || !c.countedStoredLately() {
 		return err
 	}
 	return StoredCounters{c.Store, c.now}.Delete(ctx, keys...)
 }
 
-// forgetStored is how long after an outage of the cache what was counted in the database is forgotten with the rest.
-const forgetStored = 15 * time.Minute
+func (c *Core[U]) countedStoredLately() bool {
+	return c.now().UnixNano()-c.countedStored.Load() <= int64(heedStored)
+}
+
+// heedStored is how long after an outage of the cache what was counted in the database is looked at, and forgotten, with the rest.
+const heedStored = 15 * time.Minute
 
 // release gives back what was taken and led to nothing, also when its caller went away.
 func (c *Core[U]) release(ctx context.Context, limits ...cache.Limit) {
@@ -172,6 +190,6 @@ func (c *Core[U]) reportCache(ctx context.Context, err error) {
 	c.cacheErrors.Add(1)
 	now, last := c.now().UnixNano(), c.cacheLogged.Load()
 	if (last == 0 || now-last >= int64(cacheLogPause)) && c.cacheLogged.CompareAndSwap(last, now) {
-		c.Logger.WarnContext(ctx, "the cache does not answer; limits are counted in the database", slog.Any("error", err))
+		c.Logger.WarnContext(ctx, "the cache does not answer, or is full: limits are counted in the database, and what other nodes revoke is read from it each second", slog.Any("error", err))
 	}
 }
