@@ -291,6 +291,16 @@ func TestHTTPRequire(t *testing.T) {
 		s.echo.GET("/own", show, routes.RequireUser(s.UsersRepo, routes.Config{}))
 		s.echo.GET("/report", show, routes.RequirePermission(s.UsersRepo, "reports:read", routes.Config{Realm: "staff"}))
 		s.echo.GET("/all", show, routes.RequirePermission(s.UsersRepo, "", routes.Config{}))
+		s.echo.GET("/open/:id", func(c echo.Context) error {
+			id, err := roster.ParseID(c.Param("id"))
+			if err == nil {
+				_, err = s.Get(c.Request().Context(), id)
+			}
+			if err != nil {
+				return err
+			}
+			return c.NoContent(200)
+		}, routes.AllowAnyone(s.UsersRepo, routes.Config{}))
 		anna := s.guest(t, "anna")
 		clerk := s.administrator(t, "clerk", "reports:read", "users:read")
 		root := s.superuser(t, "root1")
@@ -313,6 +323,12 @@ func TestHTTPRequire(t *testing.T) {
 					t.Errorf("%s: %s %v", name, a, a.header)
 				}
 			}
+		})
+		t.Run("AllowAnyone lets strangers in as strangers", func(t *testing.T) {
+			s.do(t, "GET /open/"+anna.ID.String(), nil).fails(t, 401, "unauthenticated")
+			s.do(t, "GET /open/"+anna.ID.String(), nil, as("x")).fails(t, 401, "unauthenticated")
+			s.do(t, "GET /open/"+clerk.ID.String(), nil, anna.token()).fails(t, 403, "forbidden")
+			s.do(t, "GET /open/"+anna.ID.String(), nil, anna.token()).succeeds(t, 200)
 		})
 		t.Run("RequirePermission asks the database", func(t *testing.T) {
 			same(t, any("admin"), s.do(t, "GET /report", nil, clerk.token()).succeeds(t, 200).member(t, "kind"))

@@ -50,10 +50,23 @@ func RequirePermission(repo Verifier, permission string, cfg Config) echo.Middle
 	return require(repo, cfg, requirePermission(permission))
 }
 
+// AllowAnyone lets every request through, to handlers of the program's own that are open to all: it is RequireUser for those
+// who show no token as well, or none that is good. Without it the context of a handler has no actor, and operations take its
+// caller for the program itself, which may do everything. Behind it operations judge by who asks, count by the address, and their
+// errors are answered as the routes would. A token that cannot be judged, since the database does not answer, is 503.
+func AllowAnyone(repo Verifier, cfg Config) echo.MiddlewareFunc {
+	return require(repo, cfg, &allowAnyone)
+}
+
 // RequireUserHTTP is RequireUser for handlers of net/http, and for routers that take its middleware. What a handler answers
 // is its own: no error of an operation is answered for it.
 func RequireUserHTTP(repo Verifier, cfg Config) func(http.Handler) http.Handler {
 	return requireHTTP(repo, cfg, &requireUser)
+}
+
+// AllowAnyoneHTTP is AllowAnyone for handlers of net/http, which answer errors of operations themselves.
+func AllowAnyoneHTTP(repo Verifier, cfg Config) func(http.Handler) http.Handler {
+	return requireHTTP(repo, cfg, &allowAnyone)
 }
 
 // RequireFreshHTTP is RequireFresh for handlers of net/http.
@@ -69,6 +82,7 @@ func RequirePermissionHTTP(repo Verifier, permission string, cfg Config) func(ht
 var (
 	requireUser  = endpoint{name: "require_user", auth: AuthSession}
 	requireFresh = endpoint{name: "require_fresh", auth: AuthSession, fresh: true}
+	allowAnyone  = endpoint{name: "allow_anyone", auth: AuthNone}
 )
 
 func requirePermission(permission string) *endpoint {

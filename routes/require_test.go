@@ -35,6 +35,7 @@ func guarded(repo routes.Verifier, cfg routes.Config) map[string]http.Handler {
 	}
 	e.Any("/user", show, routes.RequireUser(repo, cfg))
 	e.Any("/fresh", show, routes.RequireFresh(repo, cfg))
+	e.Any("/open", show, routes.AllowAnyone(repo, cfg))
 	e.Any("/reports", show, routes.RequirePermission(repo, "reports:read", cfg))
 	e.Any("/all", show, routes.RequirePermission(repo, "", cfg))
 	mux := http.NewServeMux()
@@ -43,6 +44,7 @@ func guarded(repo routes.Verifier, cfg routes.Config) map[string]http.Handler {
 	})
 	mux.Handle("/user", routes.RequireUserHTTP(repo, cfg)(plain))
 	mux.Handle("/fresh", routes.RequireFreshHTTP(repo, cfg)(plain))
+	mux.Handle("/open", routes.AllowAnyoneHTTP(repo, cfg)(plain))
 	mux.Handle("/reports", routes.RequirePermissionHTTP(repo, "reports:read", cfg)(plain))
 	mux.Handle("/all", routes.RequirePermissionHTTP(repo, "", cfg)(plain))
 	return map[string]http.Handler{"Echo": e, "net/http": mux}
@@ -71,6 +73,12 @@ func TestRequire(t *testing.T) {
 		"takes a fresh session":                     {newWeb(), cfg, "GET /fresh", bearer, 200, id.String()},
 		"takes no old one":                          {stale{newWeb()}, cfg, "GET /fresh", bearer, 403, "reauthentication_required"},
 		"asks who it is before how fresh":           {stale{newWeb()}, cfg, "GET /fresh", nil, 401, "unauthenticated"},
+		"tells an open route who asks":              {newWeb(), cfg, "GET /open", bearer, 200, id.String()},
+		"tells an open route of a cookie":           {newWeb(), cfg, "POST /open", own(loggedIn), 200, id.String()},
+		"lets nobody into an open route":            {newWeb(), cfg, "GET /open", nil, 200, roster.ID{}.String()},
+		"takes a bad token for nobody's there":      {newWeb(), cfg, "GET /open", []string{"Authorization", "Bearer x"}, 200, roster.ID{}.String()},
+		"takes no cookie of another page there":     {newWeb(), cfg, "POST /open", []string{"Cookie", loggedIn, "Origin", "null"}, 200, roster.ID{}.String()},
+		"opens none while nobody can tell":          {down{newWeb()}, cfg, "GET /open", bearer, 503, "unavailable"},
 		"takes a permission":                        {stale{newWeb()}, cfg, "GET /reports", bearer, 200, id.String()},
 		"takes no other one":                        {stale{newWeb()}, cfg, "GET /all", bearer, 403, "forbidden"},
 		"checks a page before a permission":         {stale{newWeb()}, cfg, "POST /all", []string{"Cookie", loggedIn}, 403, "csrf_failed"},
