@@ -114,7 +114,10 @@ func (p *Plan[U]) read(t reflect.Type, index []int, base bool, faults *[]error) 
 			fault("embed %s by value", sf.Type.Elem())
 			continue
 		case !hasColumn || column == "-" || !sf.IsExported():
-			if hasRules {
+			switch {
+			case hasRules && !sf.IsExported():
+				fault("it has a roster tag but is not exported: begin its name with a capital letter")
+			case hasRules:
 				fault("it has a roster tag but no column: give it a db tag")
 			}
 			continue

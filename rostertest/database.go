@@ -68,7 +68,7 @@ func Server(t testing.TB, variable string) string {
 	t.Helper()
 	address := os.Getenv(variable)
 	if address == "" {
-		message := fmt.Sprintf("%s is not set: scripts/test starts the servers", variable)
+		message := fmt.Sprintf("%s is not set: it is the address of a server for tests", variable)
 		if os.Getenv("CI") != "" {
 			t.Fatal(message)
 		}

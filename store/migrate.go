@@ -142,7 +142,7 @@ func (m *Migrator) Validate(ctx context.Context) error {
 		delete(applied, f.version)
 	}
 	if len(pending) > 0 {
-		faults = append(faults, fmt.Errorf("migrations are pending (%s): run \"roster migrate up\", or store.Migrator.Up", strings.Join(pending, ", ")))
+		faults = append(faults, fmt.Errorf("migrations are pending (%s): run \"roster migrate up\", with --no-columns if the program has fields of its own, or store.Migrator.Up", strings.Join(pending, ", ")))
 	}
 	if len(applied) > 1 {
 		faults = append(faults, fmt.Errorf("the schema is %d migrations newer than this release: upgrade the program, or run \"roster migrate down %d\" with the newer one", len(applied), len(applied)))

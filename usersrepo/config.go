@@ -34,7 +34,7 @@ type Config struct {
 	// Store names the tables, and says whether a pooler stands before the database.
 	Store store.Config
 	// AutoMigrate applies pending migrations and adds the struct's missing columns at Init: for demonstrations and
-	// tests. Programs in earnest run "roster migrate up" and migrations of their own.
+	// tests. Programs in earnest run "roster migrate up --no-columns" and migrations of their own.
 	AutoMigrate bool
 	// Cache counts and limits; nil: in the memory of this process. Several nodes need a shared one.
 	Cache cache.Cache

@@ -51,7 +51,7 @@ func (r *UsersRepo[U]) init(self mixins.Self[U], cfg Config, plain bool) error {
 	cfg = cfg.withDefaults()
 	plan, planErr := mixins.NewPlan[U]()
 	parts, partsErr := newParts(cfg, plan)
-	if err := errors.Join(checkMethods(self, cfg.AllowMethods), planErr, cfg.check(), partsErr); err != nil {
+	if err := errors.Join(checkMethods(self, cfg.AllowMethods), checkModel(reflect.TypeFor[U](), cfg.AllowMethods), planErr, cfg.check(), partsErr); err != nil {
 		return fmt.Errorf("usersrepo: %w", err)
 	}
 	parts.Plain = plain

@@ -1,6 +1,7 @@
 package usersrepo
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"reflect"
@@ -23,6 +24,19 @@ func checkMethods(app any, allowed []string) error {
 			continue
 		}
 		errs = append(errs, fmt.Errorf("%s: no such hook: did you mean %s? (Config.AllowMethods lists names that are no hooks)", name, nearest(name, hooks)))
+	}
+	return errors.Join(errs...)
+}
+
+// checkModel refuses methods of the users' type that are written as hooks: they would never run either.
+func checkModel(user reflect.Type, allowed []string) error {
+	hooks := methodNames(reflect.TypeFor[callbacks.Lifecycle[*roster.User]]())
+	var errs []error
+	for m := range user.Methods() {
+		if !slices.Contains(hooks, m.Name) || slices.Contains(allowed, m.Name) || m.Type.NumIn() < 2 || m.Type.In(1) != reflect.TypeFor[context.Context]() {
+			continue
+		}
+		errs = append(errs, fmt.Errorf("%s of %s never runs: hooks are methods of the type that embeds UsersRepo", m.Name, user))
 	}
 	return errors.Join(errs...)
 }

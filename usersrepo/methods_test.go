@@ -138,3 +138,24 @@ func TestHOOK_11_MiddleType(t *testing.T) {
 		t.Errorf("what ran (-want +got):\n%s", diff)
 	}
 }
+
+// armed has a hook on the users' type, where nothing would call it.
+type armed struct{ roster.User }
+
+func (*armed) BeforeCreate(context.Context, *callbacks.Create[*armed]) error { return nil }
+
+func (*armed) OnUpdate() {} // another library's
+
+// HOOK-9: hooks on the users' type would never run.
+func TestHOOK_9_HooksOfUsers(t *testing.T) {
+	t.Parallel()
+	cfg, _ := config(t)
+	_, err := usersrepo.New[*armed](cfg)
+	if err == nil || !strings.Contains(err.Error(), "BeforeCreate of *usersrepo_test.armed never runs") || strings.Contains(err.Error(), "OnUpdate") {
+		t.Errorf("got %v", err)
+	}
+	cfg.AllowMethods = []string{"BeforeCreate"}
+	if _, err := usersrepo.New[*armed](cfg); err != nil {
+		t.Error(err)
+	}
+}
