@@ -16,7 +16,7 @@ func NewAdministration[U roster.Model](c *Core[U]) Administration[U] { return Ad
 
 // AdministrationOps are the operations of Administration.
 type AdministrationOps interface {
-	// Deliver sends up to most messages that are due, each once, and tells what became of them; 0 means a batch of 20.
+	// Deliver sends up to most messages that are due, each once, and tells what became of them; 0 means Notify.Batch.
 	// Run does so all the time: Deliver is for cron, serverless programs and tests.
 	Deliver(ctx context.Context, most int) (notify.Delivered, error)
 
@@ -28,8 +28,8 @@ type AdministrationOps interface {
 	RetryMessage(ctx context.Context, id roster.ID) error
 
 	// Clean deletes what is over since long: sessions as long after their end, messages after they were queued and entries
-	// of the audit trail after they were written as the settings say, links a week after their end. Dead messages that
-	// have expired are emptied. It returns how many rows it has deleted or emptied; Run calls it every hour.
+	// of the audit trail after they were written as the settings say, links a week after their end, and likewise keys, changes of contacts, held usernames, devices, counters, tries, one-time
+	// passwords and revocations. Dead messages that have expired are emptied. It returns how many rows it has deleted or emptied; Run calls it every hour.
 	Clean(ctx context.Context) (int64, error)
 
 	// Reindex writes anew what text search looks into, for users stored before a field was tagged "search", or changed

@@ -98,7 +98,7 @@ func (c *Core[U]) deedOf(ctx context.Context, event any) (d deed, ok bool) {
 		d = deed{action: "user.update", subject: of(e.User), changes: c.Plan.changes(e.Old, e.User)}
 	case *callbacks.Delete[U]:
 		d = deed{action: "user.delete", subject: of(e.User), changes: map[string]any{"mode": e.Mode}}
-		// Of who closed their account to be forgotten, no line with their address is added.
+		// A close that is to forget the person adds no entry, which would hold their address.
 		d.always = e.Via == roster.ViaSelf && e.Mode == roster.Deactivate
 	case *callbacks.Restore[U]:
 		d = deed{action: "user.restore", subject: of(e.User)}

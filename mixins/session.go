@@ -55,8 +55,8 @@ type SessionOps[U roster.Model] interface {
 	// Roster or a standard uses fails the log-in.
 	TokenClaims(ctx context.Context, user U) (map[string]any, error)
 
-	// CheckFresh returns nil when the session of ctx began within Session.FreshFor, 15 minutes by default, or within that of its
-	// profiles, and roster.ErrReauthentication when its user has to log in again. The program itself needs no session.
+	// CheckFresh returns nil when the user of ctx proved a secret, at log-in or by a step-up, within Session.FreshFor, 15 minutes by default, or
+	// within that of the session's profiles, and roster.ErrReauthentication when its user has to log in again. The program itself needs no session.
 	CheckFresh(ctx context.Context) error
 
 	// Site returns where browsers reach the repo, as the configuration says it.

@@ -54,8 +54,9 @@ type AccountConfig struct {
 	UnverifiedUpdate bool
 	// ConcealRegistration lets Register tell nobody which e-mail addresses and phone numbers have an account: the answer is
 	// the same, and the owner of one that is taken gets a message. It needs RequireConfirmed, and takes one contact at a time:
-	// what is sent to one of two would tell of the other. Overrides of Request…Confirmation are not asked. Hooks before Create run either
-	// way, those after it for new users alone: what takes long there shows in the time.
+	// what is sent to one of two would tell of the other. Overrides of RequestEmailConfirmation, RequestPhoneConfirmation and
+	// RequestPasswordSet send new users their message, and are not called for a contact that is taken. Hooks before Create run
+	// either way, those after it for new users alone: what takes long there shows in the time.
 	ConcealRegistration bool
 	// CloseMode is what Close leaves of an account; "" means roster.Deactivate.
 	CloseMode roster.DeleteMode
@@ -81,7 +82,7 @@ type ConfirmConfig struct {
 	// ChangeTTL is the life of the link that proves the new address of a change; 0 means 1 h.
 	ChangeTTL time.Duration
 	// RevertWindow is how long the owner of the old contact can take a change back, from when it was asked for; 0 means
-	// 72 h, a negative value until it is done.
+	// 72 h; with a negative value they can only until the new contact is confirmed.
 	RevertWindow time.Duration
 	// RevokeOnChange ends the other sessions of a user whose contact has changed.
 	RevokeOnChange bool
@@ -142,7 +143,7 @@ type ResetForUnverified string
 
 // The answers.
 const (
-	SendActivation ResetForUnverified = "activation" // a link or code that proves the contact
+	SendActivation ResetForUnverified = "activation" // a link or code that proves the contact, so that they can ask again
 	SendReset      ResetForUnverified = "reset"      // what resets the password, and proves the contact with it
 )
 
@@ -158,7 +159,7 @@ type ProtectionConfig struct {
 	Device LaneConfig
 	// DeviceRate lets such a device log in 30 times in 60 s, right or wrong.
 	DeviceRate LaneConfig
-	// FirstWait is the wait after the failure that fills one of these three, MaxWait the longest; 0 means 1 s and 15 min.
+	// FirstWait is the wait after the failure that fills Identifier, Pair or Device, MaxWait the longest; 0 means 1 s and 15 min.
 	FirstWait, MaxWait time.Duration
 	// CaptchaAfter is how many failures of a login string from an address ask for a captcha; 0 means 3, a negative number
 	// never.
