@@ -110,7 +110,7 @@ func (c *Core[U]) judgeRefresh(ctx context.Context, token tokens.Refresh) (roste
 	case !now.Before(x.IdleAt) || !now.Before(x.ExpiresAt):
 		return pair, roster.ErrSessionExpired
 	case token.Generation > x.Generation:
-		return pair, roster.ErrInvalidRefresh // of a future that a backup has undone
+		return pair, c.undone(ctx, x) // of a future that a backup has undone
 	case x.GlobalEpoch < epoch: // it is over whoever comes: there is no theft to tell of
 		return pair, c.endForBlackout(ctx, x)
 	case !current && next == "":
@@ -200,6 +200,14 @@ func (c *Core[U]) reused(ctx context.Context, x store.Session, token tokens.Refr
 		return err
 	}
 	return roster.ErrTokenReused
+}
+
+// undone refuses a token of ours that the database does not know of, and writes it down: the operator may not know of the backup.
+func (c *Core[U]) undone(ctx context.Context, x store.Session) error {
+	c.recordAside(ctx, deed{
+		action: "token.refresh", subject: &x.UserID, session: &x.ID, result: roster.AuditRefused, code: roster.CodeInvalidRefresh,
+	})
+	return roster.ErrInvalidRefresh
 }
 
 // endForBlackout ends a session from before a blackout, which tells nobody of single sessions.
