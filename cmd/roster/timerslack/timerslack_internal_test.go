@@ -7,7 +7,10 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
+	"strconv"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -18,6 +21,9 @@ const helper = "ROSTER_TIMERSLACK_HELPER"
 
 type state struct {
 	PID, Slack int
+	Monitor    int // the slack of Go's monitor thread; 0 where it may not be read
+	Processors int
+	Workers    []int // the slacks of threads that run goroutines
 	Args       []string
 	Started    string
 }
@@ -25,11 +31,41 @@ type state struct {
 func TestMain(m *testing.M) {
 	if os.Getenv(helper) != "" {
 		runtime.LockOSThread() // the first thread still: init has run on it
-		text, _ := json.Marshal(state{os.Getpid(), slack(), os.Args[1:], os.Getenv(started)})
+		text, _ := json.Marshal(state{
+			os.Getpid(), slack(), slackOfMonitor(), runtime.GOMAXPROCS(0), slackOfWorkers(), os.Args[1:], os.Getenv(started),
+		})
 		fmt.Println(string(text))
 		return
 	}
 	os.Exit(m.Run())
+}
+
+// slackOfMonitor is that of the thread that Go starts first. Another thread's slack is told to those with CAP_SYS_NICE.
+func slackOfMonitor() int {
+	threads, _ := os.ReadDir("/proc/self/task") // by their number
+	text, err := os.ReadFile(filepath.Join("/proc", threads[1].Name(), "timerslack_ns"))
+	if err != nil {
+		return 0
+	}
+	ns, _ := strconv.Atoi(strings.TrimSpace(string(text)))
+	return ns
+}
+
+// slackOfWorkers is that of three threads.
+func slackOfWorkers() []int {
+	found, done := make(chan int), make(chan struct{})
+	defer close(done)
+	var list []int
+	for range 3 {
+		go func() {
+			runtime.LockOSThread() // the next goroutine is on another
+			defer runtime.UnlockOSThread()
+			found <- slack()
+			<-done
+		}()
+		list = append(list, <-found)
+	}
+	return list
 }
 
 // startWith runs the helper, started with a slack, and returns what it says of itself and the process that was started.
@@ -59,10 +95,18 @@ func startWith(t *testing.T, slack uintptr, env []string, args ...string) (got s
 	return got, cmd.Process.Pid
 }
 
-func TestServeRunsWithSlack(t *testing.T) {
-	got, pid := startWith(t, byDefault, nil, "serve", "--addr=:0")
-	if got.PID != pid || got.Slack != wanted || got.Started != "" {
-		t.Errorf("got %+v: want the process %d with a slack of %d ns, and no trace in the environment", got, pid, wanted)
+func TestMonitorRunsWithSlack(t *testing.T) {
+	got, pid := startWith(t, byDefault, []string{"GOMAXPROCS=3"}, "serve", "--addr=:0")
+	if got.PID != pid || got.Started != "" || got.Processors != 3 {
+		t.Errorf("got %+v: want the process %d with 3 processors, and no trace in the environment", got, pid)
+	}
+	if got.Monitor != wanted && (got.Monitor != 0 || os.Geteuid() == 0) {
+		t.Errorf("the monitor has a slack of %d ns: want %d", got.Monitor, wanted)
+	}
+	for i, ns := range append(got.Workers, got.Slack) {
+		if ns != byDefault {
+			t.Errorf("thread %d has a slack of %d ns: want %d", i, ns, byDefault)
+		}
 	}
 	if len(got.Args) != 2 || got.Args[0] != "serve" || got.Args[1] != "--addr=:0" {
 		t.Errorf("arguments %q", got.Args)
@@ -86,6 +130,13 @@ func TestSlackIsLeft(t *testing.T) {
 				t.Errorf("got %+v: want a slack of %d ns", got, x.slack)
 			}
 		})
+	}
+}
+
+func TestProcessorsAreLeft(t *testing.T) {
+	got, _ := startWith(t, byDefault, nil, "serve")
+	if want := runtime.GOMAXPROCS(0); got.Processors != want {
+		t.Errorf("%d processors: want %d", got.Processors, want)
 	}
 }
 

@@ -2,7 +2,10 @@ package timerslack
 
 import (
 	"os"
+	"runtime"
 	"slices"
+	"strconv"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -10,7 +13,7 @@ import (
 // In nanoseconds.
 const (
 	byDefault = 50_000
-	wanted    = 1_000_000
+	wanted    = 5_000_000 // of the monitor
 )
 
 // started is the name of the variable that says that the program was started once more. Where a slack is lost by that, it
@@ -29,6 +32,9 @@ func init() {
 func coarsen(self string) {
 	if _, again := os.LookupEnv(started); again {
 		_ = os.Unsetenv(started)
+		if slack() == wanted {
+			spareOthers()
+		}
 		return
 	}
 	if slack() != byDefault || unix.Prctl(unix.PR_SET_TIMERSLACK, wanted, 0, 0, 0) != nil {
@@ -40,7 +46,64 @@ func coarsen(self string) {
 	if known {
 		_ = unix.Setrlimit(unix.RLIMIT_NOFILE, &files) // Exec has taken back what Go raised it to
 	}
-	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, byDefault, 0, 0, 0)
+	refine()
+}
+
+// spareOthers gives every thread but the monitor the default back. A thread can do that for itself alone, and hands what it has on to
+// those that it starts. Each goroutine keeps its thread, so that the next one runs on another.
+//
+// The monitor starts threads too, where a processor has none: enough of them are made here that it finds idle ones.
+func spareOthers() {
+	const (
+		enough = 8
+		most   = 100
+		idle   = 2 // threads that run no goroutine: the monitor, and one that starts others
+	)
+	refine() // the first: init runs on it
+	// With a second processor Go would start a thread to look for work each time.
+	defer useProcessors(runtime.GOMAXPROCS(1))
+	refined := map[int]bool{unix.Gettid(): true}
+	done := make(chan struct{})
+	var visits sync.WaitGroup
+	var visit func()
+	visit = func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		refine()
+		refined[unix.Gettid()] = true
+		if n := len(refined); n < enough || n < most && countOthers(refined) > idle {
+			visits.Go(visit)
+			<-done
+			return
+		}
+		close(done)
+	}
+	visits.Go(visit)
+	visits.Wait()
+}
+
+// useProcessors sets GOMAXPROCS to what it was: Go adapts its own choice to the machine as long as nobody has made another.
+func useProcessors(n int) {
+	if os.Getenv("GOMAXPROCS") != "" {
+		runtime.GOMAXPROCS(n)
+		return
+	}
+	runtime.SetDefaultGOMAXPROCS()
+}
+
+// refine gives this thread the default.
+func refine() { _ = unix.Prctl(unix.PR_SET_TIMERSLACK, byDefault, 0, 0, 0) }
+
+// countOthers returns how many threads there are beside known ones; 0 where that is not told.
+func countOthers(known map[int]bool) int {
+	n := 0
+	threads, _ := os.ReadDir("/proc/self/task")
+	for _, thread := range threads {
+		if id, err := strconv.Atoi(thread.Name()); err == nil && !known[id] {
+			n++
+		}
+	}
+	return n
 }
 
 // slack is that of this thread.
