@@ -34,7 +34,7 @@ func (s *Store) EnrolUser(ctx context.Context, x *Session, e Enrolment) (bool, e
 	}
 	user := "INSERT INTO {users} ({columns}, username_canonical, email_canonical, search)\nSELECT " +
 		add("column", append(slices.Clip(e.Values), e.Derived.Username, e.Derived.Email, e.Derived.Search)) +
-		"\nFROM {state} WHERE {state}.id = 1 AND " + admits("$superuser", "$at")
+		"\nFROM {state} WHERE {state}.id = 1 AND " + admits("", "$superuser", "$at")
 	if len(e.Holds.Hashes) > 0 {
 		hashes := make([]any, len(e.Holds.Hashes))
 		for i, hash := range e.Holds.Hashes {
@@ -43,7 +43,7 @@ func (s *Store) EnrolUser(ctx context.Context, x *Session, e Enrolment) (bool, e
 		// Whoever gives a username up holds it in the same transaction: as this statement sees them, the name is still
 		// theirs, or it is held. One that was taken and given up in the time of this statement is not seen.
 		user += `
-		AND NOT EXISTS (SELECT 1 FROM {holds} WHERE ends_at > $at AND (user_id IS NULL OR user_id <> $user) AND hash IN (` + add("hold", hashes) + `))
+		AND NOT ` + heldFrom("$user", "$at", add("hold", hashes)) + `
 		AND NOT EXISTS (SELECT 1 FROM {users} WHERE username_canonical = $username)`
 	}
 	device := "NULL"

@@ -71,8 +71,8 @@ func (s *Store) EnterSession(ctx context.Context, x *Session, e DirectEntry) (bo
 	SELECT id FROM {users} WHERE id = $user AND xmin = cast(cast($version AS text) AS xid)
 	FOR NO KEY UPDATE SKIP LOCKED`
 	touched := touchLastLogin("(SELECT id FROM mine)", "$at") + `
-		AND EXISTS (SELECT 1 FROM {state} WHERE id = 1 AND ` + admits("$superuser", "$at") + `)
-		AND NOT EXISTS (SELECT 1 FROM {sessions} WHERE user_id = $user AND ended_at IS NULL AND idle_at > $at AND expires_at > $at OFFSET $beyond)`
+		AND EXISTS (SELECT 1 FROM {state} WHERE id = 1 AND ` + admits("", "$superuser", "$at") + `)
+		AND NOT EXISTS (SELECT 1 FROM {sessions} WHERE user_id = $user AND ` + live("", "$at") + ` OFFSET $beyond)`
 	device, keep := "NULL", []clause(nil)
 	switch {
 	case e.Device.Given != nil:

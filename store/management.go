@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"strings"
 	"time"
 
 	"github.com/roster-go/roster"
@@ -102,7 +101,7 @@ func (s *Store) GetSituation(ctx context.Context, user roster.ID, now time.Time)
 		SELECT coalesce(b.reason, ''), coalesce(b.note, ''), b.by_id,
 			EXISTS (SELECT 1 FROM {passwords} p WHERE p.user_id = u.id),
 			(SELECT count(*) FROM {sessions} s
-				WHERE s.user_id = u.id AND s.ended_at IS NULL AND s.idle_at > $2 AND s.expires_at > $2)
+				WHERE s.user_id = u.id AND `+live("s.", "$2")+`)
 		FROM {users} u LEFT JOIN {bans} b ON b.user_id = u.id
 		WHERE u.id = $1`,
 		[]any{user, now}, &x.Ban.Reason, &x.Ban.Note, &x.Ban.By, &x.HasPassword, &x.Sessions)
@@ -111,10 +110,5 @@ func (s *Store) GetSituation(ctx context.Context, user roster.ID, now time.Time)
 
 // ListSuperusers returns the ids of the superusers who can log in.
 func (s *Store) ListSuperusers(ctx context.Context, now time.Time) ([]roster.ID, error) {
-	return s.ids(ctx, "SELECT id FROM {users}\nWHERE superuser AND "+usable("$1")+"\nORDER BY id", now)
-}
-
-// usable is the condition of users who are not banned, archived or deleted at a time.
-func usable(now string) string {
-	return strings.ReplaceAll("deleted_at IS NULL AND archived_at IS NULL AND (banned_at IS NULL OR banned_until <= $now)", "$now", now)
+	return s.ids(ctx, "SELECT id FROM {users}\nWHERE superuser AND "+usable("", "$1")+"\nORDER BY id", now)
 }

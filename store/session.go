@@ -200,11 +200,11 @@ func (s *Store) insertSession(ctx context.Context, x *Session, a Admission) (evi
 	return evicted, known, s.InsertAudit(ctx, a.Entry)
 }
 
-const evictSessions = `
+var evictSessions = `
 	UPDATE {sessions} SET ended_at = $at, ended_reason = 'evicted', successor = NULL
 	WHERE id IN (
 		SELECT id FROM {sessions}
-		WHERE user_id = $user AND ended_at IS NULL AND idle_at > $at AND expires_at > $at
+		WHERE user_id = $user AND ` + live("", "$at") + `
 		ORDER BY last_used_at DESC, id DESC
 		LIMIT 1000 OFFSET $beyond
 	)`
@@ -217,7 +217,7 @@ func insertSession(device string) string {
 	SELECT $id, $user, $at, $at, $remember, $idle_at, $expires_at, $auth_time, $amr, $ip,
 		$agent, $generation, $secret, ` + device + `, $profiles, $access_ttl, $idle_ttl, $fresh_for, epoch
 	FROM {state}
-	WHERE {state}.id = 1 AND ` + admits("$superuser", "$at")
+	WHERE {state}.id = 1 AND ` + admits("", "$superuser", "$at")
 }
 
 // GetSession returns a session, ended ones too.
@@ -242,7 +242,7 @@ func (s *Store) ListSessions(ctx context.Context, user roster.ID, now time.Time)
 	var list []Session
 	err := s.rows(ctx, `
 		SELECT `+sessionColumns+` FROM {sessions}
-		WHERE user_id = $1 AND ended_at IS NULL AND idle_at > $2 AND expires_at > $2
+		WHERE user_id = $1 AND `+live("", "$2")+`
 		ORDER BY last_used_at DESC, id DESC`, []any{user, now}, func(scan scanFunc) error {
 		var x Session
 		err := scan(x.dest()...)
@@ -320,15 +320,15 @@ func columnsOf(alias, columns string) string {
 	return alias + "." + strings.ReplaceAll(columns, ", ", ", "+alias+".")
 }
 
-const rotateSession = `
+var rotateSession = `
 	UPDATE {sessions} AS s SET generation = s.generation + 1, previous_hash = s.secret_hash, secret_hash = $3, successor = $4,
 		rotated_at = $5, last_used_at = $5, ip = $8, user_agent = $9,
 		idle_at = {least}(s.expires_at, CASE WHEN s.remember THEN cast($6 AS timestamptz) ELSE cast($7 AS timestamptz) END,
 			coalesce(cast($5 AS timestamptz) + s.idle_ttl * {microsecond}, s.expires_at))
 	FROM {users} u, {state} g
-	WHERE s.id = $1 AND s.secret_hash = $2 AND s.ended_at IS NULL AND s.idle_at > $5 AND s.expires_at > $5
-		AND g.id = 1 AND g.epoch = s.global_epoch AND (u.superuser OR NOT g.blackout_closed OR g.blackout_until <= $5)
-		AND u.id = s.user_id AND u.deleted_at IS NULL AND u.archived_at IS NULL AND (u.banned_at IS NULL OR u.banned_until <= $5)
+	WHERE s.id = $1 AND s.secret_hash = $2 AND ` + live("s.", "$5") + `
+		AND g.id = 1 AND g.epoch = s.global_epoch AND ` + admits("g.", "u.superuser", "$5") + `
+		AND u.id = s.user_id AND ` + usable("u.", "$5") + `
 		AND (NOT cast($10 AS boolean) OR u.email_verified_at IS NOT NULL OR u.phone_verified_at IS NOT NULL
 			OR u.email IS NULL AND u.phone IS NULL)
 	RETURNING `
@@ -337,7 +337,7 @@ const rotateSession = `
 func (s *Store) FreshenSession(ctx context.Context, id roster.ID, amr string, now time.Time) (bool, error) {
 	n, err := s.exec(ctx, `
 		UPDATE {sessions} SET auth_time = $2, amr = $3
-		WHERE id = $1 AND ended_at IS NULL AND idle_at > $2 AND expires_at > $2`, id, now, amr)
+		WHERE id = $1 AND `+live("", "$2"), id, now, amr)
 	return n > 0, err
 }
 

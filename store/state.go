@@ -24,7 +24,7 @@ func (s *Store) OtherSuperuser(ctx context.Context, id roster.ID, now time.Time)
 	var exists bool
 	err := s.row(ctx, `
 		SELECT EXISTS (
-			SELECT 1 FROM {users} WHERE superuser AND id <> $1 AND `+usable("$2")+`
+			SELECT 1 FROM {users} WHERE superuser AND id <> $1 AND `+usable("", "$2")+`
 		)`, []any{id, now}, &exists)
 	return exists, err
 }
@@ -42,7 +42,7 @@ func (s *Store) GetRights(ctx context.Context, id, session roster.ID, now time.T
 		SELECT permissions, superuser, cast($4 AS boolean) OR EXISTS (
 			SELECT 1 FROM {sessions} s WHERE s.id = $3 AND s.user_id = {users}.id AND s.ended_at IS NULL
 		)
-		FROM {users} WHERE id = $1 AND `+usable("$2"), []any{id, now, session, session == roster.ID{}}, &r.Permissions, &r.Superuser, &live)
+		FROM {users} WHERE id = $1 AND `+usable("", "$2"), []any{id, now, session, session == roster.ID{}}, &r.Permissions, &r.Superuser, &live)
 	return r, live, err
 }
 
@@ -63,11 +63,6 @@ func (s *Store) GetBlackout(ctx context.Context) (Blackout, error) {
 		WHERE id = 1`, nil, &b.SetAt, &b.By, &b.Message, &b.Closed, &b.Until)
 	utc(b.SetAt, b.Until)
 	return b, err
-}
-
-// admits is the condition on the state under which no blackout keeps somebody out.
-func admits(superuser, at string) string {
-	return "(cast(" + superuser + " AS boolean) OR NOT blackout_closed OR blackout_until <= " + at + ")"
 }
 
 // SetBlackout replaces the blackout, and makes the tokens of all users worthless that were issued before.

@@ -230,8 +230,8 @@ func equal(a, b *string) bool { return a != nil && b != nil && *a == *b }
 
 // holdCondition is true when a username is held for another user than id; its values are appended to args.
 func holdCondition(holds Holds, id roster.ID, args []any) (string, []any) {
-	condition := fmt.Sprintf("EXISTS (SELECT 1 FROM {holds} WHERE ends_at > $%d AND (user_id IS NULL OR user_id <> $%d) AND hash IN (%s))",
-		len(args)+1, len(args)+2, placeholders(len(args)+3, len(holds.Hashes)))
+	n := len(args)
+	condition := heldFrom(fmt.Sprint("$", n+2), fmt.Sprint("$", n+1), placeholders(n+3, len(holds.Hashes)))
 	args = append(args, holds.Now, id)
 	for _, hash := range holds.Hashes {
 		args = append(args, hash)
