@@ -31,6 +31,9 @@ type Limit struct {
 	Window time.Duration
 }
 
+// OwnQuota begins the keys of the quotas that are Roster's own. Those of a program must not, or they are the same.
+const OwnQuota = "roster:"
+
 // LoginFailure tells why a log-in failed, to hooks and logs; never to the person.
 type LoginFailure string
 

@@ -58,6 +58,14 @@ func TestQuota(t *testing.T) {
 			same(t, true, take("c", "d").Allowed)
 			same(t, false, take("c").Allowed)
 		})
+		t.Run("PROT-34 counts a program's quota apart from Roster's own", func(t *testing.T) {
+			u := w.add(t, person("", "quota@example.com", ""))
+			same(t, nil, w.RequestEmailConfirmation(ctx, u.ID))
+			for _, key := range []string{"confirm_email:account:" + u.ID.String(), "route:login:203.0.113.7"} {
+				same(t, 1, take(key).Remaining)
+			}
+			same(t, 0, take(roster.OwnQuota+"confirm_email:account:"+u.ID.String()).Remaining)
+		})
 		t.Run("PROT-35 refuses what makes no sense, case 21", func(t *testing.T) {
 			for _, tt := range []struct {
 				limit roster.Limit

@@ -173,8 +173,8 @@ func (c *Core[U]) takeRegistration(ctx context.Context) (giveBack func(), err er
 	if l.Off || source == "" {
 		return func() {}, nil
 	}
-	limit, key := roster.Limit{Max: l.Max, Window: l.Window}, "register:"+source
-	verdict, err := c.Self.CheckTimeoutAndIncr(ctx, limit, key)
+	key := "register:" + source
+	verdict, err := c.takeQuota(ctx, l, key)
 	if err == nil {
 		err = verdict.Err()
 	}
@@ -185,7 +185,7 @@ func (c *Core[U]) takeRegistration(ctx context.Context) (giveBack func(), err er
 	giveBack = func() {
 		if !given {
 			given = true
-			c.unspend(ctx, limit, key)
+			c.unspend(ctx, l, key)
 		}
 	}
 	c.Store.OnRollback(ctx, func(context.Context) { giveBack() })

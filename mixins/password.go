@@ -158,7 +158,7 @@ func (c *Core[U]) reopenReset(ctx context.Context, u U) {
 	n := c.canonical(u)
 	var keys []string
 	for _, key := range append(c.mailKeys(resetQuota, u), c.mailTarget(resetQuota, text(n.Username)), c.mailTarget(resetQuota, text(n.Phone))) {
-		keys = append(keys, c.counterKey("quota", key))
+		keys = append(keys, c.quotaKey(roster.OwnQuota+key))
 	}
 	c.Store.AfterCommit(ctx, func(ctx context.Context) {
 		if err := c.forget(ctx, keys...); err != nil {

@@ -53,11 +53,37 @@ func (c *Core[U]) quota(limit roster.Limit, keys []string) ([]lane, error) {
 	case limit.Max < 1 || limit.Window < time.Second:
 		return nil, roster.ErrInvalidInput.WithMessage("a quota needs a Max of 1 and a Window of 1 s at least")
 	}
+	return c.quotaLanes(limit, keys), nil
+}
+
+func (c *Core[U]) quotaLanes(limit roster.Limit, keys []string) []lane {
 	list := make([]lane, len(keys))
 	for i, key := range keys {
-		list[i] = lane{"quota", cache.Limit{Key: c.counterKey("quota", key), Max: int64(limit.Max), Window: limit.Window}}
+		list[i] = lane{"quota", cache.Limit{Key: c.quotaKey(key), Max: int64(limit.Max), Window: limit.Window}}
 	}
-	return list, nil
+	return list
+}
+
+func (c *Core[U]) quotaKey(key string) string { return c.counterKey("quota", key) }
+
+// ownLanes are those of a quota of Roster's own, which nobody needs to judge.
+func (c *Core[U]) ownLanes(l LaneConfig, keys []string) []lane {
+	return c.quotaLanes(l.limit(), ownKeys(keys))
+}
+
+func ownKeys(keys []string) []string {
+	list := make([]string, len(keys))
+	for i, key := range keys {
+		list[i] = roster.OwnQuota + key
+	}
+	return list
+}
+
+func (l LaneConfig) limit() roster.Limit { return roster.Limit{Max: l.Max, Window: l.Window} }
+
+// takeQuota takes from a quota of Roster's own.
+func (c *Core[U]) takeQuota(ctx context.Context, l LaneConfig, keys ...string) (roster.Verdict, error) {
+	return c.Self.CheckTimeoutAndIncr(ctx, l.limit(), ownKeys(keys)...)
 }
 
 // spend takes from a quota of the caller's own, and gives it back if the transaction of ctx is rolled back.
@@ -65,8 +91,7 @@ func (c *Core[U]) spend(ctx context.Context, l LaneConfig, keys ...string) error
 	if l.Off {
 		return nil
 	}
-	limit := roster.Limit{Max: l.Max, Window: l.Window}
-	verdict, err := c.Self.CheckTimeoutAndIncr(ctx, limit, keys...)
+	verdict, err := c.takeQuota(ctx, l, keys...)
 	if err != nil {
 		return err
 	}
@@ -76,7 +101,7 @@ func (c *Core[U]) spend(ctx context.Context, l LaneConfig, keys ...string) error
 		}
 		return roster.ErrQuotaExhausted.WithRetryAfter(verdict.RetryAfter)
 	}
-	c.Store.OnRollback(ctx, func(ctx context.Context) { c.unspend(ctx, limit, keys...) })
+	c.Store.OnRollback(ctx, func(ctx context.Context) { c.unspend(ctx, l, keys...) })
 	return nil
 }
 
@@ -86,17 +111,15 @@ func (c *Core[U]) spendSource(ctx context.Context, l LaneConfig, kind string) er
 	if l.Off || source == "" {
 		return nil
 	}
-	verdict, err := c.Self.CheckTimeoutAndIncr(ctx, roster.Limit{Max: l.Max, Window: l.Window}, kind+":"+source)
+	verdict, err := c.takeQuota(ctx, l, kind+":"+source)
 	if err != nil {
 		return err
 	}
 	return verdict.Err()
 }
 
-func (c *Core[U]) unspend(ctx context.Context, limit roster.Limit, keys ...string) {
-	if lanes, err := c.quota(limit, keys); err == nil {
-		c.release(ctx, limitsOf(lanes)...)
-	}
+func (c *Core[U]) unspend(ctx context.Context, l LaneConfig, keys ...string) {
+	c.release(ctx, limitsOf(c.ownLanes(l, keys))...)
 }
 
 // confirmMails is the kind of mails that ask to confirm an address.
@@ -110,7 +133,7 @@ func (c *Core[U]) takeMail(ctx context.Context, kind string, u U) error {
 // giveMailBack is for a mail that was not sent after all.
 func (c *Core[U]) giveMailBack(ctx context.Context, kind string, u U) {
 	if l := c.Settings.Protection.Mails; !l.Off {
-		c.unspend(ctx, roster.Limit{Max: l.Max, Window: l.Window}, c.mailKeys(kind, u)...)
+		c.unspend(ctx, l, c.mailKeys(kind, u)...)
 	}
 }
 
@@ -128,11 +151,7 @@ func (c *Core[U]) peekQuota(ctx context.Context, l LaneConfig, keys ...string) (
 	if l.Off {
 		return roster.Verdict{Allowed: true}, nil
 	}
-	lanes, err := c.quota(roster.Limit{Max: l.Max, Window: l.Window}, keys)
-	if err != nil {
-		return roster.Verdict{}, err
-	}
-	counts, err := c.peek(ctx, limitsOf(lanes)...)
+	counts, err := c.peek(ctx, limitsOf(c.ownLanes(l, keys))...)
 	if err != nil {
 		return roster.Verdict{}, err
 	}

@@ -158,9 +158,9 @@ func (v *view) distrust() {
 	v.heard.Store(nil)
 }
 
-// revocationFeed is the channel on which nodes tell each other that there is something to read. What there is they do not
+// RevocationFeed is the channel on which nodes tell each other that there is something to read. What there is they do not
 // tell: whoever can write to the cache could end sessions.
-const revocationFeed = "revocations"
+const RevocationFeed = "revocations"
 
 // Revoked is told that this process has committed what revokes something: it knows of it before the operation returns, and
 // wakes the others.
@@ -174,7 +174,7 @@ func (c *Core[U]) Revoked(ctx context.Context) {
 		c.view.distrust()
 		c.Logger.ErrorContext(ctx, "what was revoked could not be read back: tokens are unavailable until it is", slog.Any("error", err))
 	}
-	if err := c.Cache.Publish(ctx, revocationFeed, []byte{'1'}); err != nil {
+	if err := c.Cache.Publish(ctx, RevocationFeed, []byte{'1'}); err != nil {
 		c.reportCache(ctx, err)
 	}
 }
@@ -231,7 +231,7 @@ func (c *Core[U]) follow(ctx context.Context) {
 
 // listen subscribes to what other nodes tell; nil: the cache does not answer, and there is the poll.
 func (c *Core[U]) listen(ctx context.Context) <-chan cache.Event {
-	feed, err := c.Cache.Subscribe(ctx, revocationFeed)
+	feed, err := c.Cache.Subscribe(ctx, RevocationFeed)
 	if err != nil && ctx.Err() == nil {
 		c.reportCache(ctx, err)
 	}

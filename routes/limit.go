@@ -88,7 +88,7 @@ func (s *server) limitSource(ctx context.Context, e *endpoint) error {
 	if source == "" {
 		return nil
 	}
-	return s.take(ctx, e.name, s.cfg.limitOf(e), "route:"+e.name+":"+source)
+	return s.take(ctx, e.name, s.cfg.limitOf(e), roster.OwnQuota+"route:"+e.name+":"+source)
 }
 
 // limitAdmin counts a request for the administrator who asks; one that may change something in two ways.
@@ -97,10 +97,10 @@ func (s *server) limitAdmin(ctx context.Context, e *endpoint) error {
 		return nil
 	}
 	id := roster.ActorFrom(ctx).ID.String()
-	if err := s.take(ctx, adminLimit, s.cfg.limit(adminLimit, defaultAdmin), "route:admin:"+id); err != nil || isSafe(e.method) {
+	if err := s.take(ctx, adminLimit, s.cfg.limit(adminLimit, defaultAdmin), roster.OwnQuota+"route:admin:"+id); err != nil || isSafe(e.method) {
 		return err
 	}
-	return s.take(ctx, adminWriteLimit, s.cfg.limit(adminWriteLimit, defaultAdminWrite), "route:admin_write:"+id)
+	return s.take(ctx, adminWriteLimit, s.cfg.limit(adminWriteLimit, defaultAdminWrite), roster.OwnQuota+"route:admin_write:"+id)
 }
 
 func (s *server) take(ctx context.Context, name string, most int, key string) error {

@@ -86,7 +86,6 @@ func (c Config) withDefaults() Config {
 			c.Logger = slog.Default()
 		}
 	}
-	c.Callbacks.OnTimeout = cmp.Or(c.Callbacks.OnTimeout, 5*time.Second)
 	if !c.Development {
 		return c
 	}
@@ -218,6 +217,7 @@ func (c Config) check() error {
 		fault(notify.CarriesSecret(kind), "Notify.Off: %q carries a link or code and cannot be switched off", kind)
 	}
 	fault(!isSupport(n.SupportURL), "Notify.SupportURL is %q: want an http, https or mailto URL", n.SupportURL)
+	fault(s.Callbacks.Publish == mixins.RevocationFeed, "Callbacks.Publish is %q: that channel is Roster's own", s.Callbacks.Publish)
 	between("Callbacks.OnTimeout", s.Callbacks.OnTimeout, time.Millisecond, time.Hour)
 	for _, lane := range []struct {
 		name string

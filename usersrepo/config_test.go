@@ -202,6 +202,9 @@ func TestConfig(t *testing.T) {
 			func(c *usersrepo.Config) { c.Notify.SupportURL = "javascript:alert(1)" }, []string{"Notify.SupportURL"},
 		},
 		"takes a support page, and an address": {func(c *usersrepo.Config) { c.Notify.SupportURL = "mailto:help@example.com" }, nil},
+		"refuses to publish where nodes tell each other of revocations": {
+			func(c *usersrepo.Config) { c.Callbacks.Publish = "revocations" }, []string{`Callbacks.Publish is "revocations"`},
+		},
 		"refuses durations out of their bounds": {func(c *usersrepo.Config) {
 			c.Session.AccessTTL, c.Session.RefreshIdle, c.Session.ShortIdle = time.Second, 91*24*time.Hour, time.Second
 			c.Session.Leeway, c.Session.Grace, c.Session.Keep, c.Session.FreshFor = 2*time.Minute, 2*time.Minute, time.Second, -1

@@ -60,7 +60,7 @@ func (r *UsersRepo[U]) init(self mixins.Self[U], cfg Config, plain bool) error {
 	var core *mixins.Core[U]
 	var err error
 	parts.Store, err = openStore(ctx, cfg, plan, store.CommitHooks{
-		Timeout: cfg.Callbacks.OnTimeout,
+		Timeout: parts.Settings.Callbacks.OnTimeout,
 		Report:  func(ctx context.Context, err error) { core.ReportCommit(ctx, err) },
 		Revoked: func(ctx context.Context) { core.Revoked(ctx) },
 	})
