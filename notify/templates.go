@@ -60,12 +60,12 @@ type part struct {
 	}
 }
 
-// NewTemplates parses the built-in templates, each replaced by the file of the same name in overrides, if there is
+// NewTemplates returns the built-in templates, each replaced by the file of the same name in overrides, if there is
 // one; nil overrides nothing. A file for another language adds it: where a kind has no file in it, English stands in,
 // but a text is not sent with the HTML of another language. A file that is no template's is an error.
 //
-// Each template is tried, with what can be absent and without. The sample gives what only the program knows: its
-// User, and its Vars. All errors are told at once, with file and line.
+// With overrides each template is tried, with what can be absent and without. The sample gives what only the program knows:
+// its User, and its Vars. All errors are told at once, with file and line.
 func NewTemplates(overrides fs.FS, sample Data) (*Templates, error) {
 	files, err := readFiles(overrides)
 	if err != nil {
@@ -81,6 +81,9 @@ func NewTemplates(overrides fs.FS, sample Data) (*Templates, error) {
 			for _, language := range k.languages.names {
 				parse := func() (texts, error) { return files.parse(name, channel, language) }
 				k.texts[language] = sync.OnceValues(parse)
+				if overrides == nil {
+					continue // the built-in ones are sound, and to try them all takes a third of a program's start
+				}
 				parsed, err := parse()
 				if err == nil {
 					err = parsed.try(name, sample)

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -58,14 +59,17 @@ type Route struct {
 // Mounted is what a call of User or Admin has mounted.
 type Mounted struct {
 	routes  []Route
-	openAPI []byte
+	openAPI func() ([]byte, error) // makes it when it is asked for
 }
 
 // Routes lists the endpoints.
 func (m *Mounted) Routes() []Route { return slices.Clone(m.routes) }
 
 // OpenAPI is the document (OpenAPI 3.1, JSON) of the endpoints and of the program's own fields.
-func (m *Mounted) OpenAPI() []byte { return slices.Clone(m.openAPI) }
+func (m *Mounted) OpenAPI() []byte {
+	document, _ := m.openAPI() // it fails where Roster's own parts do not fit together
+	return slices.Clone(document)
+}
 
 // endpoint is one line of the tables of endpoints.
 type endpoint struct {
@@ -133,9 +137,9 @@ func mount[U roster.Model](group *echo.Group, cfg Config, repo repoOf, endpoints
 		_, replaced := cfg.Replace[e.name]
 		m.routes = append(m.routes, Route{e.name, e.method, on.prefix + e.path, e.auth, e.permission, e.fresh, replaced, cfg.limitOf(&e)})
 	}
-	if m.openAPI, err = openAPI(m.routes, table, on.prefix, repo.Fields(), v.schema(), b); err != nil {
-		return nil, fmt.Errorf("routes: %w", err)
-	}
+	m.openAPI = sync.OnceValues(func() ([]byte, error) {
+		return openAPI(m.routes, table, on.prefix, repo.Fields(), v.schema(), b)
+	})
 	allowed, _ := parseNetworks(cfg.AllowIPs) // the check has told
 	s := &server{cfg: cfg, repo: repo, limiter: repo, counters: cache.NewMemory(cache.MemoryConfig{}), allowed: allowed, services: newServices(cfg.Services)}
 	s.browser, s.clearing = func() *browser { return b }, cfg.clearing()

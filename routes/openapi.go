@@ -25,7 +25,7 @@ func documentEndpoint(m *Mounted) endpoint {
 	return endpoint{
 		name: "openapi", method: http.MethodGet, path: "/openapi.json", auth: AuthNone,
 		handle: func(_ context.Context, r *request) (answer, error) {
-			return document(r, "application/json; charset=utf-8", cachePublic, m.openAPI)
+			return m.document(r, cachePublic)
 		},
 	}
 }
@@ -35,9 +35,17 @@ func adminDocumentEndpoint(m *Mounted) endpoint {
 	return endpoint{
 		name: "admin_openapi", method: http.MethodGet, path: "/openapi.json", auth: AuthSession, permission: roster.PermissionReadUsers,
 		handle: func(_ context.Context, r *request) (answer, error) {
-			return document(r, "application/json; charset=utf-8", cachePrivate, m.openAPI)
+			return m.document(r, cachePrivate)
 		},
 	}
+}
+
+func (m *Mounted) document(r *request, caching string) (answer, error) {
+	text, err := m.openAPI()
+	if err != nil {
+		return answer{}, err
+	}
+	return document(r, "application/json; charset=utf-8", caching, text)
 }
 
 // openAPIFile is what a file says; base.json alone says what the document is.
