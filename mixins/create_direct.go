@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"github.com/roster-go/roster"
-	"github.com/roster-go/roster/callbacks"
 	"github.com/roster-go/roster/store"
 )
 
@@ -65,30 +64,16 @@ func (n *newcomer[U]) enrolDirectly(ctx context.Context) (done bool, err error) 
 			entry.Link, entry.Message = m.link, mail.row
 		}
 	}
-	// What is on its way is not given up: it would be told as an error, and yet be done.
-	err = c.Store.Autocommit(context.WithoutCancel(ctx), func(ctx context.Context) error {
-		var err error
-		done, err = c.Store.EnrolUser(ctx, &x, entry)
-		return err
+	d := direct[U]{user: u, session: x, refresh: refresh, options: n.entry.options, login: login, mail: mail}
+	pair, done, err := d.commit(ctx, c, func(ctx context.Context, x *store.Session) (bool, error) {
+		return c.Store.EnrolUser(ctx, x, entry)
 	})
 	if err != nil || !done {
-		return false, err
-	}
-	pair, err := c.sign(ctx, u, x, refresh)
-	if err != nil {
-		return true, err
+		return done, err
 	}
 	pair.DeviceToken = token
 	n.entry.pair, n.entry.issued.user, n.entry.issued.known = &pair, u, true
-	if mail != nil {
-		if err := c.queued(ctx, mail); err != nil {
-			return true, err
-		}
-	}
-	e := &callbacks.Login[U]{
-		Event: c.event(ctx), User: u, Via: n.entry.options.Via, AMR: n.entry.options.AMR, Session: x.ID, Captcha: n.entry.options.Captcha,
-	}
-	return true, after(ctx, c, login, e)
+	return true, nil
 }
 
 // enrolsDirectly says whether a user may be stored with a session and without a transaction, as far as the settings and what is

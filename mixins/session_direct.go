@@ -48,27 +48,51 @@ func (c *Core[U]) enterDirectly(ctx context.Context, id roster.ID, options roste
 	if notice != nil {
 		entry.Notice = notice.row
 	}
+	d := direct[U]{user: u, session: x, refresh: refresh, options: options, login: login, mail: notice}
+	pair, done, err = d.commit(ctx, c, func(ctx context.Context, x *store.Session) (bool, error) {
+		return c.Store.EnterSession(ctx, x, entry)
+	})
+	if err != nil || !done {
+		return roster.TokenPair{}, done, err
+	}
+	pair.DeviceToken, pair.NewDevice = token, isNew
+	into.user, into.known = u, true
+	return pair, true, nil
+}
+
+// direct is a session that one statement makes, and what comes of it.
+type direct[U roster.Model] struct {
+	user    U
+	session store.Session
+	refresh roster.Secret
+	options roster.IssueOptions
+	login   callbacks.Run[*callbacks.Login[U]]
+	mail    *composed[U] // which the statement queues; nil: none
+}
+
+// commit runs the statement, which reports whether it has done anything.
+func (d *direct[U]) commit(ctx context.Context, c *Core[U], statement func(ctx context.Context, x *store.Session) (bool, error)) (pair roster.TokenPair, done bool, err error) {
 	// What is on its way is not given up: it would be told as an error, and yet be done.
 	err = c.Store.Autocommit(context.WithoutCancel(ctx), func(ctx context.Context) error {
 		var err error
-		done, err = c.Store.EnterSession(ctx, &x, entry)
+		done, err = statement(ctx, &d.session)
 		return err
 	})
 	if err != nil || !done {
 		return pair, false, err
 	}
-	if pair, err = c.sign(ctx, u, x, refresh); err != nil {
-		return roster.TokenPair{}, true, err
+	if pair, err = c.sign(ctx, d.user, d.session, d.refresh); err != nil {
+		return pair, true, err
 	}
-	pair.DeviceToken, pair.NewDevice = token, isNew
-	into.user, into.known = u, true
-	if notice != nil {
-		if err := c.queued(ctx, notice); err != nil {
-			return roster.TokenPair{}, true, err
+	if d.mail != nil {
+		if err := c.queued(ctx, d.mail); err != nil {
+			return pair, true, err
 		}
 	}
-	e := &callbacks.Login[U]{Event: c.event(ctx), User: u, Via: options.Via, AMR: options.AMR, Session: x.ID, Captcha: options.Captcha}
-	return pair, true, after(ctx, c, login, e)
+	e := &callbacks.Login[U]{
+		Event: c.event(ctx), User: d.user, Via: d.options.Via, AMR: d.options.AMR, Session: d.session.ID, Captcha: d.options.Captcha,
+	}
+	return pair, true, after(ctx, c, d.login, e)
 }
 
 // entersDirectly says whether a session may be made without a transaction, as far as the settings, the attempt and the user tell.
