@@ -57,15 +57,10 @@ func (a Actor) Source() string {
 	if a.IP == "" {
 		return ""
 	}
-	addr, err := netip.ParseAddr(a.IP)
+	addr, err := a.Addr()
 	if err != nil {
-		withPort, portErr := netip.ParseAddrPort(a.IP)
-		if portErr != nil {
-			return "invalid"
-		}
-		addr = withPort.Addr()
+		return "invalid"
 	}
-	addr = addr.Unmap().WithZone("")
 	if addr.Is4() {
 		return addr.String()
 	}
@@ -74,6 +69,19 @@ func (a Actor) Source() string {
 		return "invalid"
 	}
 	return prefix.String()
+}
+
+// Addr is the address that IP names, without zone and port, IPv4 within IPv6 as IPv4.
+func (a Actor) Addr() (netip.Addr, error) {
+	addr, err := netip.ParseAddr(a.IP)
+	if err != nil {
+		withPort, portErr := netip.ParseAddrPort(a.IP)
+		if portErr != nil {
+			return netip.Addr{}, err
+		}
+		addr = withPort.Addr()
+	}
+	return addr.Unmap().WithZone(""), nil
 }
 
 type actorKey struct{}

@@ -118,13 +118,10 @@ func (c *Core[U]) counterKey(kind string, parts ...string) string {
 }
 
 func (c *Core[U]) trustsSource(ip string) bool {
-	addr, err := netip.ParseAddr(ip)
-	if withPort, portErr := netip.ParseAddrPort(ip); portErr == nil {
-		addr, err = withPort.Addr(), nil
-	}
+	addr, err := roster.Actor{IP: ip}.Addr()
 	return err == nil && slices.ContainsFunc(c.Settings.Protection.TrustedSources, func(network string) bool {
 		prefix, err := netip.ParsePrefix(network)
-		return err == nil && prefix.Contains(addr.Unmap().WithZone(""))
+		return err == nil && prefix.Contains(addr)
 	})
 }
 

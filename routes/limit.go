@@ -129,7 +129,7 @@ func (s *server) allow(ctx context.Context, e *endpoint) error {
 	if e.permission == "" || len(s.allowed) == 0 {
 		return nil
 	}
-	addr, err := addressOf(roster.ActorFrom(ctx).IP)
+	addr, err := roster.ActorFrom(ctx).Addr()
 	if err != nil {
 		return roster.ErrForbidden
 	}
@@ -139,14 +139,6 @@ func (s *server) allow(ctx context.Context, e *endpoint) error {
 		}
 	}
 	return roster.ErrForbidden
-}
-
-func addressOf(text string) (netip.Addr, error) {
-	addr, err := netip.ParseAddr(text)
-	if withPort, portErr := netip.ParseAddrPort(text); portErr == nil {
-		addr, err = withPort.Addr(), nil
-	}
-	return addr.Unmap().WithZone(""), err
 }
 
 func parseNetworks(list []string) ([]netip.Prefix, error) {
