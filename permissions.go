@@ -4,6 +4,7 @@ import (
 	"database/sql/driver"
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -41,6 +42,17 @@ func OwnPermissions() []string {
 		PermissionReadLockouts, PermissionClearLockouts, PermissionReadAudit, PermissionReadMessages, PermissionRetryMessages,
 		PermissionExport, PermissionImport,
 	}
+}
+
+// MaxPermission is how many characters a permission may have.
+const MaxPermission = 100
+
+var permissionForm = regexp.MustCompile(`^([a-z0-9_-]+[:.])*([a-z0-9_-]+|\*)$`)
+
+// IsPermission reports whether a text has the form of a permission: words of a-z, 0-9, _ and -, with ":" or "." between them, the
+// last of which may be "*".
+func IsPermission(name string) bool {
+	return len(name) <= MaxPermission && permissionForm.MatchString(name)
 }
 
 // Permissions is a user's list of permissions, sorted and without doubles. It is kept as a JSON array, since a

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"regexp"
 	"slices"
 
 	"github.com/roster-go/roster"
@@ -313,27 +312,19 @@ func viaOf(ctx context.Context) roster.Via {
 	return roster.ViaApp
 }
 
-var permissionForm = regexp.MustCompile(`^([a-z0-9_-]+[:.])*([a-z0-9_-]+|\*)$`)
-
 const (
-	maxPermission     = 100 // characters
 	maxPermissions    = 200
 	maxAllPermissions = 4096 // bytes: an access token holds them
 )
-
-// IsPermission reports whether a text has the form of a permission.
-func IsPermission(name string) bool {
-	return len(name) <= maxPermission && permissionForm.MatchString(name)
-}
 
 func checkPermissions(field string, names []string, faults *roster.FieldErrors) {
 	size := 0
 	for _, name := range names {
 		size += len(name)
 		switch {
-		case len(name) > maxPermission:
+		case len(name) > roster.MaxPermission:
 			faults.Add(field, roster.TooLong)
-		case !permissionForm.MatchString(name):
+		case !roster.IsPermission(name):
 			faults.Add(field, roster.Invalid)
 		}
 	}

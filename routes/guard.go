@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -44,7 +45,8 @@ func RequireFresh(repo Verifier, cfg Config) echo.MiddlewareFunc {
 }
 
 // RequirePermission lets only requests through whose user holds a permission now, as the database has it, and comes from
-// where Config.AllowIPs says; with "" only those of users who hold all. Requests are not counted against Config.Limits.
+// where Config.AllowIPs says; with "" only those of users who hold all, and so with what is no permission (roster.IsPermission), of
+// which the log is told. Requests are not counted against Config.Limits.
 func RequirePermission(repo Verifier, permission string, cfg Config) echo.MiddlewareFunc {
 	return require(repo, cfg, requirePermission(permission))
 }
@@ -90,7 +92,7 @@ func requirePermission(permission string) *endpoint {
 
 // require takes a pointer since Echo calls the middleware of a route anew for each request: what it makes then is to be small.
 func require(repo Verifier, cfg Config, e *endpoint) echo.MiddlewareFunc {
-	s := newGuard(repo, cfg, e.name)
+	s := newGuard(repo, cfg, e)
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			return s.serve(s.strange(c.Request(), c.Response().Header()), c, e, next)
@@ -99,7 +101,7 @@ func require(repo Verifier, cfg Config, e *endpoint) echo.MiddlewareFunc {
 }
 
 func requireHTTP(repo Verifier, cfg Config, e *endpoint) func(http.Handler) http.Handler {
-	s := newGuard(repo, cfg, e.name)
+	s := newGuard(repo, cfg, e)
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			r, _, err := s.admitHosted(s.strange(r, w.Header()), r, e)
@@ -115,10 +117,13 @@ func requireHTTP(repo Verifier, cfg Config, e *endpoint) func(http.Handler) http
 
 // newGuard is a server of no endpoints. What is wrong with its configuration lets nobody in: there is nobody to tell but the
 // log. The repo may be initialised after it.
-func newGuard(repo Verifier, cfg Config, name string) *server {
+func newGuard(repo Verifier, cfg Config, e *endpoint) *server {
 	s := &server{cfg: cfg.withDefaults(), repo: repo}
 	refused := func(msg string, err error) {
-		s.cfg.Logger.ErrorContext(context.Background(), msg, slog.String("endpoint", name), slog.Any("error", err)) //nolint:sloglint // one of two constants
+		s.cfg.Logger.ErrorContext(context.Background(), msg, slog.String("endpoint", e.name), slog.Any("error", err)) //nolint:sloglint // one of three constants
+	}
+	if e.permission != "" && !roster.IsPermission(e.permission) {
+		refused("nobody is let in who does not hold all permissions", fmt.Errorf("%q is no permission", e.permission))
 	}
 	var err error
 	if s.allowed, err = parseNetworks(cfg.AllowIPs); err != nil {
@@ -147,7 +152,7 @@ func (s *server) stranger(r *http.Request, requestID string) roster.Actor {
 		Kind: roster.ActorUser, IP: s.cfg.IPExtractor(r), UserAgent: first(r.Header, "User-Agent"), RequestID: requestID,
 		Language: first(r.Header, "Accept-Language"),
 	}
-	if _, err := netip.ParseAddr(a.IP); err != nil && a.Source() == "invalid" {
+	if _, err := a.Addr(); err != nil && a.IP != "" {
 		s.cfg.Logger.WarnContext(r.Context(), "address of a client cannot be read",
 			slog.String("address", a.IP), slog.String("request_id", requestID))
 	}

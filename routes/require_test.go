@@ -1,7 +1,9 @@
 package routes_test
 
 import (
+	"bytes"
 	"context"
+	"log/slog"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -205,3 +207,14 @@ func TestHTTP_72_SecuritySchemes(t *testing.T) {
 }
 
 func namesOf[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+
+// A permission that no list can hold is told where the route is made: nothing else would show it.
+func TestRequirePermissionTellsOfWordsThatAreNone(t *testing.T) {
+	for word, wrong := range map[string]bool{"reports:read": false, "": false, "superuser": false, "Reports": true, "a b": true} {
+		var log bytes.Buffer
+		routes.RequirePermission(newWeb(), word, routes.Config{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		if told := strings.Contains(log.String(), word) && log.Len() > 0; told != wrong {
+			t.Errorf("%q: the log says %q", word, log.String())
+		}
+	}
+}

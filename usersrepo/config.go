@@ -257,11 +257,11 @@ func (c Config) check() error {
 	}
 	between("Audit.Keep", s.Audit.Keep, 24*time.Hour, 100*365*24*time.Hour)
 	for _, name := range s.Management.KnownPermissions {
-		fault(!mixins.IsPermission(name), "Management.KnownPermissions: %q is no permission", name)
+		fault(!roster.IsPermission(name), "Management.KnownPermissions: %q is no permission", name)
 	}
 	for name, renamed := range s.Management.Permissions {
 		fault(!slices.Contains(roster.OwnPermissions(), name), "Management.Permissions: Roster has no permission %q", name)
-		fault(!mixins.IsPermission(renamed), "Management.Permissions: %q is called %q, which is no permission", name, renamed)
+		fault(!roster.IsPermission(renamed), "Management.Permissions: %q is called %q, which is no permission", name, renamed)
 	}
 	for _, page := range []struct{ name, url string }{
 		{"ConfirmEmail", n.Links.ConfirmEmail},
