@@ -37,10 +37,10 @@ func (c *Core[U]) codeLanes(source string, t *codeTarget) []lane {
 		return cache.Limit{Key: key, Max: most, Window: keepFailures, Backoff: codeWait, MaxBackoff: longestWait}
 	}
 	if source != "" {
-		list = append(list, lane{codePairLane, limit(c.counterKey("code-pair", source, t.key), 1)})
+		list = append(list, lane{codePairLane, limit(c.counterKey(codePairLane, source, t.key), 1)})
 	}
 	if t.asked {
-		list = append(list, lane{codeLane, limit(c.counterKey("code-all", t.key), codeFailures)})
+		list = append(list, lane{codeLane, limit(c.counterKey(codeLane, t.key), codeFailures)})
 	}
 	return list
 }

@@ -172,7 +172,7 @@ func (c *Core[U]) clearFailures(ctx context.Context, u U) {
 			continue
 		}
 		if key := c.Identifiers.CounterKey(**identifier); key != "" {
-			keys = append(keys, c.counterKey("identifier", key))
+			keys = append(keys, c.counterKey(identifierLane, key))
 		}
 	}
 	if len(keys) == 0 {

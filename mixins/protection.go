@@ -55,7 +55,7 @@ type lane struct {
 	limit cache.Limit
 }
 
-// The names of lanes.
+// The names of lanes, which begin the keys of their counters too.
 const (
 	sourceLane     = "source"
 	identifierLane = "identifier"
@@ -64,6 +64,8 @@ const (
 	deviceRateLane = "device_rate"
 	codePairLane   = "code_pair"
 	codeLane       = "code"
+	promptLane     = "prompt" // of wrong passwords that a signed-in user gives
+	quotaLane      = "quota"
 )
 
 // isRate reports whether a lane counts attempts as such: success does not clear it, and none is given back to it.
@@ -74,16 +76,16 @@ func (l lane) isRate() bool { return l.name == sourceLane || l.name == deviceRat
 func (c *Core[U]) lanes(ctx context.Context, ip, login string) []lane {
 	p := c.Settings.Protection
 	if device := knownDevice[U](ctx, login); device != nil {
-		list := []lane{{deviceLane, p.backoff(c.counterKey("device", string(device)), p.Device)}}
+		list := []lane{{deviceLane, p.backoff(c.counterKey(deviceLane, string(device)), p.Device)}}
 		if !p.DeviceRate.Off {
-			list = append(list, lane{deviceRateLane, sourceLimit(c.counterKey("device-rate", string(device)), p.DeviceRate)})
+			list = append(list, lane{deviceRateLane, sourceLimit(c.counterKey(deviceRateLane, string(device)), p.DeviceRate)})
 		}
 		return list
 	}
 	source, key := roster.Actor{IP: ip}.Source(), c.Identifiers.CounterKey(login)
 	var list []lane
 	if source != "" && !p.Source.Off && !c.trustsSource(ip) {
-		list = append(list, lane{sourceLane, sourceLimit(c.counterKey("source", source), p.Source)})
+		list = append(list, lane{sourceLane, sourceLimit(c.counterKey(sourceLane, source), p.Source)})
 	}
 	if code := triedCode[U](ctx, login); code != nil {
 		return append(list, c.codeLanes(source, code)...)
@@ -92,10 +94,10 @@ func (c *Core[U]) lanes(ctx context.Context, ip, login string) []lane {
 		return list
 	}
 	if !p.Identifier.Off {
-		list = append(list, lane{identifierLane, p.backoff(c.counterKey("identifier", key), p.Identifier)})
+		list = append(list, lane{identifierLane, p.backoff(c.counterKey(identifierLane, key), p.Identifier)})
 	}
 	if source != "" && !p.Pair.Off {
-		list = append(list, lane{pairLane, p.backoff(c.counterKey("pair", source, key), p.Pair)})
+		list = append(list, lane{pairLane, p.backoff(c.counterKey(pairLane, source, key), p.Pair)})
 	}
 	return list
 }
@@ -209,11 +211,11 @@ func (c *Core[U]) verdict(lane string, count cache.Count) roster.Verdict {
 // promptLane counts wrong passwords that a signed-in user gives, by user and session.
 func (c *Core[U]) promptLane(ctx context.Context, id roster.ID) cache.Limit {
 	p := c.Settings.Protection
-	return p.backoff(c.counterKey("prompt", id.String(), roster.ActorFrom(ctx).SID.String()), p.Identifier)
+	return p.backoff(c.counterKey(promptLane, id.String(), roster.ActorFrom(ctx).SID.String()), p.Identifier)
 }
 
 func (c *Core[U]) takePrompt(ctx context.Context, id roster.ID) error {
-	verdict, _, err := c.take(ctx, []lane{{"prompt", c.promptLane(ctx, id)}})
+	verdict, _, err := c.take(ctx, []lane{{promptLane, c.promptLane(ctx, id)}})
 	if err != nil {
 		return err
 	}

@@ -24,10 +24,10 @@ func (m Protection[U]) CheckTimeoutAndIncr(ctx context.Context, limit roster.Lim
 	if err != nil {
 		return roster.Verdict{}, err
 	}
-	verdict := c.verdict("quota", counts[0])
+	verdict := c.verdict(quotaLane, counts[0])
 	var taken []cache.Limit
 	for i, count := range counts {
-		if v := c.verdict("quota", count); count.OK {
+		if v := c.verdict(quotaLane, count); count.OK {
 			taken = append(taken, lanes[i].limit)
 		} else if verdict.Allowed || v.RetryAfter > verdict.RetryAfter {
 			verdict = v
@@ -59,12 +59,12 @@ func (c *Core[U]) quota(limit roster.Limit, keys []string) ([]lane, error) {
 func (c *Core[U]) quotaLanes(limit roster.Limit, keys []string) []lane {
 	list := make([]lane, len(keys))
 	for i, key := range keys {
-		list[i] = lane{"quota", cache.Limit{Key: c.quotaKey(key), Max: int64(limit.Max), Window: limit.Window}}
+		list[i] = lane{quotaLane, cache.Limit{Key: c.quotaKey(key), Max: int64(limit.Max), Window: limit.Window}}
 	}
 	return list
 }
 
-func (c *Core[U]) quotaKey(key string) string { return c.counterKey("quota", key) }
+func (c *Core[U]) quotaKey(key string) string { return c.counterKey(quotaLane, key) }
 
 // ownLanes are those of a quota of Roster's own, which nobody needs to judge.
 func (c *Core[U]) ownLanes(l LaneConfig, keys []string) []lane {
@@ -155,9 +155,9 @@ func (c *Core[U]) peekQuota(ctx context.Context, l LaneConfig, keys ...string) (
 	if err != nil {
 		return roster.Verdict{}, err
 	}
-	verdict := c.verdict("quota", counts[0])
+	verdict := c.verdict(quotaLane, counts[0])
 	for _, count := range counts[1:] {
-		if v := c.verdict("quota", count); v.RetryAfter > verdict.RetryAfter || v.Allowed && verdict.Allowed && v.Remaining < verdict.Remaining {
+		if v := c.verdict(quotaLane, count); v.RetryAfter > verdict.RetryAfter || v.Allowed && verdict.Allowed && v.Remaining < verdict.Remaining {
 			verdict = v
 		}
 	}
