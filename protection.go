@@ -31,7 +31,7 @@ type Limit struct {
 	Window time.Duration
 }
 
-// OwnQuota begins the keys of the quotas that are Roster's own. Those of a program must not, or they are the same.
+// OwnQuota begins the keys of the quotas that are Roster's own. Those of a program must not, or they are the same: nobody checks it.
 const OwnQuota = "roster:"
 
 // LoginFailure tells why a log-in failed, to hooks and logs; never to the person.

@@ -28,8 +28,8 @@ type ProtectionOps interface {
 	IsBruteforce(ctx context.Context, ip, login string) (roster.Verdict, error)
 
 	// CheckTimeoutAndIncr takes one from the quota of each key, in one round trip. When one refuses, what the others
-	// took is given back. Of any number of callers Limit.Max pass in a window, which begins with the first. A program's keys do not
-	// begin with roster.OwnQuota.
+	// took is given back. Of any number of callers Limit.Max pass in a window, which begins with the first. The keys of
+	// Roster's own quotas begin with roster.OwnQuota, which those of a program must not: nobody checks it.
 	CheckTimeoutAndIncr(ctx context.Context, limit roster.Limit, keys ...string) (roster.Verdict, error)
 
 	// RecordLoginFailure makes the failure of an attempt final, whatever becomes of the transaction in ctx; its lanes were

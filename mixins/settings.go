@@ -268,7 +268,8 @@ type CallbacksConfig struct {
 	// OnTimeout bounds each On hook; 0 means 5 s.
 	OnTimeout time.Duration
 	// Publish is a channel of the cache on which other processes are told of each event once it is committed, as
-	// {"event": "Create", "user_id": …, "at": …, "actor_kind": …}: no personal data. "" publishes nothing.
+	// {"event": "Create", "user_id": …, "at": …, "actor_kind": …}: no personal data. "" publishes nothing, and RevocationFeed is
+	// refused.
 	Publish string
 }
 

@@ -65,9 +65,12 @@ type Mounted struct {
 // Routes lists the endpoints.
 func (m *Mounted) Routes() []Route { return slices.Clone(m.routes) }
 
-// OpenAPI is the document (OpenAPI 3.1, JSON) of the endpoints and of the program's own fields.
+// OpenAPI is the document (OpenAPI 3.1, JSON) of the endpoints and of the program's own fields; nil of a Mounted that is nobody's.
 func (m *Mounted) OpenAPI() []byte {
-	document, _ := m.openAPI() // it fails where Roster's own parts do not fit together
+	if m.openAPI == nil {
+		return nil
+	}
+	document, _ := m.openAPI() // it fails where Roster's own files do not fit its tables, which tests would see
 	return slices.Clone(document)
 }
 

@@ -65,9 +65,15 @@ func (p openAPIParts) addFields(fields []roster.Field, shown viewSchema) error {
 }
 
 // schemaOf describes how encoding/json writes a Go type; what it cannot tell may be anything.
-func schemaOf(t reflect.Type) map[string]any {
+func schemaOf(t reflect.Type) map[string]any { return schemaWithin(t, 8) }
+
+// schemaWithin is schemaOf down to a depth: a type may hold itself.
+func schemaWithin(t reflect.Type, depth int) map[string]any {
+	if depth == 0 {
+		return map[string]any{}
+	}
 	if t.Kind() == reflect.Pointer {
-		return nullable(schemaOf(t.Elem()))
+		return nullable(schemaWithin(t.Elem(), depth-1))
 	}
 	switch t {
 	case reflect.TypeFor[time.Time]():
@@ -93,14 +99,14 @@ func schemaOf(t reflect.Type) map[string]any {
 	case reflect.Float32, reflect.Float64:
 		return map[string]any{"type": "number"}
 	case reflect.Array:
-		return map[string]any{"type": "array", "items": schemaOf(t.Elem())}
+		return map[string]any{"type": "array", "items": schemaWithin(t.Elem(), depth-1)}
 	case reflect.Slice:
 		if t.Elem().Kind() == reflect.Uint8 {
 			return nullable(map[string]any{"type": "string", "contentEncoding": "base64"})
 		}
-		return nullable(map[string]any{"type": "array", "items": schemaOf(t.Elem())})
+		return nullable(map[string]any{"type": "array", "items": schemaWithin(t.Elem(), depth-1)})
 	case reflect.Map:
-		return nullable(map[string]any{"type": "object", "additionalProperties": schemaOf(t.Elem())})
+		return nullable(map[string]any{"type": "object", "additionalProperties": schemaWithin(t.Elem(), depth-1)})
 	default:
 		return map[string]any{}
 	}

@@ -85,10 +85,14 @@ type ornate struct {
 	Other    roster.ID       `json:"other"`
 	Ratio    float32         `json:"ratio"`
 	Triple   [3]bool         `json:"triple"`
+	Branches tree            `json:"branches"`
 	unseen   string
 	Address
 	*Missing `db:"-"`
 }
+
+// tree holds itself.
+type tree []tree
 
 // Address is embedded, and flattened.
 type Address struct {

@@ -6,8 +6,9 @@
 // all CPUs, log-ins on PostgreSQL are some 3 % more when the monitor has a slack of 5 ms.
 //
 // The price: while every CPU has something to do, a system call that blocks keeps what else its CPU has to do waiting for 5 to 10 ms
-// before another thread takes over, instead of for 0.1 ms. The network is not among these calls, but files are. All timers of the
-// program are as exact as ever.
+// before another thread takes over, instead of for 0.1 ms. The network is not among these calls, but files are. Timers of the
+// program are as exact as ever, as long as its system calls do not block by the dozen: the monitor starts threads for those that
+// wait meanwhile, and they have its slack.
 //
 // Go starts the monitor before anything of the program's runs, with the slack that the program was started with. So the
 // program starts itself once more with another, in place of itself, and gives all other threads the default back: the process

@@ -52,16 +52,17 @@ func coarsen(self string) {
 // spareOthers gives every thread but the monitor the default back. A thread can do that for itself alone, and hands what it has on to
 // those that it starts. Each goroutine keeps its thread, so that the next one runs on another.
 //
-// The monitor starts threads too, where a processor has none: enough of them are made here that it finds idle ones.
+// The monitor starts threads too, where system calls block and none is idle: as many are made here as a server mostly has.
 func spareOthers() {
-	const (
-		enough = 8
-		most   = 100
-		idle   = 2 // threads that run no goroutine: the monitor, and one that starts others
-	)
-	refine() // the first: init runs on it
+	const idle = 2         // threads that run no goroutine: the monitor, and one that starts others in place of threads that are kept
+	refine()               // the first: init runs on it
+	runtime.LockOSThread() // starts the other one from here
+	runtime.UnlockOSThread()
 	// With a second processor Go would start a thread to look for work each time.
-	defer useProcessors(runtime.GOMAXPROCS(1))
+	processors := runtime.GOMAXPROCS(1)
+	defer useProcessors(processors)
+	enough := min(6+2*processors, 64)
+	most := 2 * enough
 	refined := map[int]bool{unix.Gettid(): true}
 	done := make(chan struct{})
 	var visits sync.WaitGroup
@@ -84,7 +85,7 @@ func spareOthers() {
 
 // useProcessors sets GOMAXPROCS to what it was: Go adapts its own choice to the machine as long as nobody has made another.
 func useProcessors(n int) {
-	if os.Getenv("GOMAXPROCS") != "" {
+	if chosen, err := strconv.Atoi(os.Getenv("GOMAXPROCS")); err == nil && chosen > 0 {
 		runtime.GOMAXPROCS(n)
 		return
 	}
