@@ -92,7 +92,7 @@ type ornate struct {
 }
 
 // tree holds itself.
-type tree []tree
+type tree map[string]tree
 
 // Address is embedded, and flattened.
 type Address struct {
