@@ -15,5 +15,8 @@
 // stays the same. It does so in the init of a package that needs few others, and so comes early: most of what others prepare in
 // theirs is not prepared twice.
 //
+// GOMAXPROCS is as the environment has it afterwards, or as Go chooses it: a program sets its own in main, or in an init that
+// comes later.
+//
 // Whoever starts the program with a slack other than Linux's default (TimerSlackNSec= of systemd) is not overruled.
 package timerslack
