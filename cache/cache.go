@@ -67,6 +67,13 @@ type Cache interface {
 	Subscribe(ctx context.Context, channel string) (<-chan Event, error)
 }
 
+// SoonDeleter is a Cache that can put off deletes. Roster forgets so the failed attempts before a log-in.
+type SoonDeleter interface {
+	// DeleteSoon is Delete for what nobody waits for: the keys are gone for whoever calls this Cache next, and in a moment for
+	// all. An error after it returned is told to nobody, and the keys stay to their end.
+	DeleteSoon(ctx context.Context, keys ...string) error
+}
+
 // century is the longest time to live; sums of two stay far from an overflow.
 const century = 100 * 365 * 24 * time.Hour
 

@@ -34,10 +34,15 @@ type Redis struct {
 	prompt bool
 	slots  chan struct{}
 
+	later later
+
 	takes, releases, peeks script
 }
 
-var _ Cache = (*Redis)(nil)
+var (
+	_ Cache       = (*Redis)(nil)
+	_ SoonDeleter = (*Redis)(nil)
+)
 
 // redisSlots is far more than a client has connections: what a server that hangs can hold of ours.
 const redisSlots = 512
@@ -119,11 +124,15 @@ func (r *Redis) Delete(ctx context.Context, keys ...string) error {
 	if err := checkKeys(ctx, keys...); err != nil {
 		return err
 	}
+	return r.do(ctx, r.deletes(ctx, keys)...)
+}
+
+func (r *Redis) deletes(ctx context.Context, keys []string) []*redis.Cmd {
 	cmds := make([]*redis.Cmd, len(keys))
 	for i, key := range keys {
 		cmds[i] = redis.NewCmd(ctx, "del", r.prefix+key)
 	}
-	return r.do(ctx, cmds...)
+	return cmds
 }
 
 // Publish implements Cache.

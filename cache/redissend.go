@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -16,24 +17,35 @@ func (r *Redis) do(ctx context.Context, cmds ...*redis.Cmd) error {
 	return r.guard(ctx, func(ctx context.Context) error { return r.send(ctx, cmds) })
 }
 
+// send takes along the deletes that wait. When it fails they wait for another call.
 func (r *Redis) send(ctx context.Context, cmds []*redis.Cmd) error {
-	if len(cmds) == 1 {
+	keys := r.later.take()
+	err := r.exec(ctx, r.deletes(ctx, keys), cmds)
+	if err != nil {
+		r.putOff(keys)
+	}
+	return err
+}
+
+// exec sends two lists of commands, and tells of the second.
+func (r *Redis) exec(ctx context.Context, silent, cmds []*redis.Cmd) error {
+	if len(silent) == 0 && len(cmds) == 1 {
 		return failure(r.client.Process(ctx, once{cmds[0]}))
 	}
 	pipe := r.client.Pipeline()
-	for _, cmd := range cmds {
+	for _, cmd := range slices.Concat(silent, cmds) {
 		_ = pipe.Process(ctx, once{cmd}) // queues it, and cannot fail
 	}
 	_, err := pipe.Exec(ctx)
-	if err = failure(err); err != nil {
-		return err
-	}
 	for _, cmd := range cmds {
 		if err := failure(cmd.Err()); err != nil {
 			return err
 		}
 	}
-	return nil
+	if slices.ContainsFunc(silent, func(cmd *redis.Cmd) bool { return cmd.Err() != nil }) {
+		return nil // the error is of one of these
+	}
+	return failure(err)
 }
 
 // once is a command that go-redis does not repeat, whatever its MaxRetries: an answer that was lost may have been

@@ -161,7 +161,21 @@ func (c *Core[U]) peek(ctx context.Context, limits ...cache.Limit) (counts []cac
 // forget deletes counters in the cache, and in the database if it was counted there lately: a cache that is full refuses to count,
 // and yet deletes.
 func (c *Core[U]) forget(ctx context.Context, keys ...string) error {
-	err := c.count(ctx, func(by counters) error { return by.Delete(ctx, keys...) })
+	return c.forgetBy(ctx, counters.Delete, keys)
+}
+
+// forgetSoon is forget for what nobody waits for.
+func (c *Core[U]) forgetSoon(ctx context.Context, keys ...string) error {
+	return c.forgetBy(ctx, func(by counters, ctx context.Context, keys ...string) error {
+		if by, ok := by.(cache.SoonDeleter); ok {
+			return by.DeleteSoon(ctx, keys...)
+		}
+		return by.Delete(ctx, keys...)
+	}, keys)
+}
+
+func (c *Core[U]) forgetBy(ctx context.Context, del func(by counters, ctx context.Context, keys ...string) error, keys []string) error {
+	err := c.count(ctx, func(by counters) error { return del(by, ctx, keys...) })
 	if err != nil || !c.countedStoredLately() {
 		return err
 	}

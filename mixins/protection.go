@@ -339,7 +339,7 @@ func (c *Core[U]) clearLanes(ctx context.Context, ip, login string) error {
 	if len(keys) == 0 {
 		return nil
 	}
-	return c.forget(ctx, keys...)
+	return c.forgetSoon(ctx, keys...)
 }
 
 // giveBack gives back an attempt whose secret was never judged, or was right and then refused; it clears nothing.
