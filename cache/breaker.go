@@ -45,6 +45,13 @@ func (b *breaker) allow() bool {
 	return true
 }
 
+// isWary reports whether calls have failed lately.
+func (b *breaker) isWary() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.weight > 0
+}
+
 // undecided takes back that allow let a call out, which told nothing of the server: another may try.
 func (b *breaker) undecided() {
 	b.mu.Lock()

@@ -67,10 +67,13 @@ type Cache interface {
 	Subscribe(ctx context.Context, channel string) (<-chan Event, error)
 }
 
-// SoonDeleter is a Cache that can put off deletes. Roster forgets so the failed attempts before a log-in.
+// SoonDeleter is what a Cache may implement besides. Roster forgets by it the failures before an attempt that succeeded, and
+// else by Delete. A type that embeds one, such as *Redis, and has a Delete of its own needs a DeleteSoon of its own too, which
+// may call that.
 type SoonDeleter interface {
-	// DeleteSoon is Delete for what nobody waits for: the keys are gone for whoever calls this Cache next, and in a moment for
-	// all. An error after it returned is told to nobody, and the keys stay to their end.
+	// DeleteSoon is Delete for what nobody waits for: the keys are gone for the next call to this Cache, unless others are under
+	// way, and in a moment for all. What is stored or counted under them until then may go with them. An error after it
+	// returned is told to nobody, and the keys stay to their end.
 	DeleteSoon(ctx context.Context, keys ...string) error
 }
 

@@ -65,6 +65,7 @@ func NewRedis(client redis.UniversalClient, cfg RedisConfig) *Redis {
 		breaker:  breaker{now: cfg.Now},
 		prompt:   mindsDeadlines(client),
 		slots:    make(chan struct{}, redisSlots),
+		later:    later{within: deletesWithin},
 		takes:    newScript(takeScript),
 		releases: newScript(releaseScript),
 		peeks:    newScript(peekScript),

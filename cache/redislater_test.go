@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/roster-go/roster/cache"
@@ -22,6 +23,7 @@ func TestRedisDeleteSoon(t *testing.T) { // PROT-22
 		t.Parallel()
 		client := openShared(t)
 		c := cache.NewRedis(client, patient())
+		c.PutOffFor(time.Hour)
 		l := within("k", 10, time.Hour)
 		for range 3 {
 			take(t, c, l)
@@ -41,7 +43,6 @@ func TestRedisDeleteSoon(t *testing.T) { // PROT-22
 		if got := hook.trips.Load(); got != 2 {
 			t.Errorf("%d round trips for two calls", got)
 		}
-		time.Sleep(100 * time.Millisecond) // by then it would have gone by itself
 		counts, err := c.Peek(t.Context(), l)
 		if err != nil || counts[0].N != 1 {
 			t.Errorf("it went twice: %+v, %v", counts, err)
@@ -64,11 +65,12 @@ func TestRedisDeleteSoon(t *testing.T) { // PROT-22
 		}
 	})
 
-	t.Run("it waits for another call when one fails, and for no third", func(t *testing.T) {
+	t.Run("it waits for another call when one gets no answer, and then goes once by itself", func(t *testing.T) {
 		t.Parallel()
 		client := openShared(t)
 		cfg := patient()
 		c, other := cache.NewRedis(client, cfg), cache.NewRedis(sharedRedis(t), cfg)
+		c.PutOffFor(2 * time.Second)
 		var hook watched
 		client.AddHook(&hook)
 		set(t, other, "v", time.Hour)
@@ -81,6 +83,10 @@ func TestRedisDeleteSoon(t *testing.T) { // PROT-22
 		}
 		eventually(t, "it goes later", func() bool { return !has(t, other, "v") })
 
+		c.PutOffFor(time.Millisecond)
+		for range 10 { // after a failure it deletes at once for a while
+			set(t, c, "w", time.Hour)
+		}
 		set(t, other, "v", time.Hour)
 		hook.failures.Store(1 << 30)
 		if err := c.DeleteSoon(t.Context(), "v"); err != nil {
@@ -91,8 +97,79 @@ func TestRedisDeleteSoon(t *testing.T) { // PROT-22
 		hook.failures.Store(0)
 		set(t, c, "w", time.Hour)
 		if !has(t, other, "v") {
-			t.Error("it outlived a server that did not answer")
+			t.Error("the delete outlived a server that did not answer")
 		}
+	})
+
+	t.Run("its error is not that of the call that takes it along", func(t *testing.T) {
+		t.Parallel()
+		client := openShared(t)
+		c := cache.NewRedis(client, patient())
+		c.PutOffFor(time.Hour)
+		set(t, c, "v", time.Hour)
+		client.AddHook(mayNotDelete{})
+		var trips []int64
+		if err := c.DeleteSoon(t.Context(), "w"); err != nil {
+			t.Fatal(err)
+		}
+		if !has(t, c, "v") {
+			t.Error("the call got no answer")
+		}
+		for range 2 { // one that is told, and one that waits again
+			var hook watched
+			client.AddHook(&hook)
+			if err := c.DeleteSoon(t.Context(), "w"); err != nil {
+				t.Fatal(err)
+			}
+			trips = append(trips, hook.trips.Load())
+		}
+		if diff := cmp.Diff([]int64{1, 0}, trips); diff != "" {
+			t.Error(diff)
+		}
+	})
+
+	t.Run("it is told at once while calls fail, and too many do not wait", func(t *testing.T) {
+		t.Parallel()
+		client := openShared(t)
+		c := cache.NewRedis(client, patient())
+		c.PutOffFor(time.Hour)
+		set(t, c, "v", time.Hour)
+		many := make([]string, cache.MostDeletes)
+		for i := range many {
+			many[i] = strconv.Itoa(i)
+		}
+		var hook watched
+		client.AddHook(&hook)
+		for _, keys := range [][]string{many, {"v"}} {
+			if err := c.DeleteSoon(t.Context(), keys...); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := hook.trips.Load(); got != 1 {
+			t.Errorf("%d round trips for the one that is too many", got)
+		}
+		hook.failures.Store(1 << 30)
+		for range 5 {
+			if _, _, err := c.Get(t.Context(), "v"); !errors.Is(err, cache.ErrUnavailable) {
+				t.Fatalf("got %v", err)
+			}
+		}
+		if err := c.DeleteSoon(t.Context(), "v"); !errors.Is(err, cache.ErrUnavailable) {
+			t.Errorf("got %v", err)
+		}
+	})
+
+	t.Run("it survives a hook that panics", func(t *testing.T) {
+		t.Parallel()
+		client := openShared(t)
+		c := cache.NewRedis(client, patient())
+		var panicked panicsOnce
+		client.AddHook(&panicked)
+		if err := c.DeleteSoon(t.Context(), "v"); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "it is tried", panicked.Load)
+		set(t, c, "v", time.Hour)
 	})
 
 	t.Run("a key that is none, and a caller that went away", func(t *testing.T) {
@@ -108,7 +185,7 @@ func TestRedisDeleteSoon(t *testing.T) { // PROT-22
 		}
 	})
 
-	t.Run("64 at once all go, and takes count what follows", func(t *testing.T) {
+	t.Run("64 at once all go", func(t *testing.T) {
 		t.Parallel()
 		c := cache.NewRedis(openShared(t), patient())
 		var wg sync.WaitGroup
@@ -165,4 +242,42 @@ func (w *watched) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Proc
 		}
 		return next(ctx, cmds)
 	}
+}
+
+// mayNotDelete is a server that refuses deletes, and answers the rest.
+type mayNotDelete struct{}
+
+func (mayNotDelete) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (mayNotDelete) ProcessHook(next redis.ProcessHook) redis.ProcessHook { return next }
+
+func (mayNotDelete) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		err := next(ctx, cmds)
+		for _, cmd := range cmds {
+			if cmd.Name() == "del" {
+				err = errors.New("NOPERM")
+				cmd.SetErr(err)
+			}
+		}
+		return err
+	}
+}
+
+// panicsOnce is a hook that panics at the first command.
+type panicsOnce struct{ atomic.Bool }
+
+func (*panicsOnce) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (p *panicsOnce) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		if p.CompareAndSwap(false, true) {
+			panic("hook")
+		}
+		return next(ctx, cmd)
+	}
+}
+
+func (*panicsOnce) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
 }

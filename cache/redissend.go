@@ -17,17 +17,20 @@ func (r *Redis) do(ctx context.Context, cmds ...*redis.Cmd) error {
 	return r.guard(ctx, func(ctx context.Context) error { return r.send(ctx, cmds) })
 }
 
-// send takes along the deletes that wait. When it fails they wait for another call.
+// send takes along the deletes that wait. They wait for another call when this one got no answer.
 func (r *Redis) send(ctx context.Context, cmds []*redis.Cmd) error {
 	keys := r.later.take()
-	err := r.exec(ctx, r.deletes(ctx, keys), cmds)
-	if err != nil {
-		r.putOff(keys)
+	deletes := r.deletes(ctx, keys)
+	err := r.exec(ctx, deletes, cmds)
+	if _, answered := errors.AsType[redis.Error](err); err != nil && !answered {
+		_ = r.putOff(keys)
+	} else if slices.ContainsFunc(deletes, failed) {
+		r.later.failed.Store(true)
 	}
 	return err
 }
 
-// exec sends two lists of commands, and tells of the second.
+// exec sends two lists of commands in one round trip. The errors of the first, which is somebody else's, are not among its own.
 func (r *Redis) exec(ctx context.Context, silent, cmds []*redis.Cmd) error {
 	if len(silent) == 0 && len(cmds) == 1 {
 		return failure(r.client.Process(ctx, once{cmds[0]}))
@@ -42,11 +45,13 @@ func (r *Redis) exec(ctx context.Context, silent, cmds []*redis.Cmd) error {
 			return err
 		}
 	}
-	if slices.ContainsFunc(silent, func(cmd *redis.Cmd) bool { return cmd.Err() != nil }) {
+	if slices.ContainsFunc(silent, failed) {
 		return nil // the error is of one of these
 	}
-	return failure(err)
+	return failure(err) // of a hook, which sets none on the commands
 }
+
+func failed(cmd *redis.Cmd) bool { return cmd.Err() != nil }
 
 // once is a command that go-redis does not repeat, whatever its MaxRetries: an answer that was lost may have been
 // that of a take which counted.

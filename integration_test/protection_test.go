@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -302,6 +303,46 @@ func TestSuccessClears(t *testing.T) {
 		}
 		same(t, throttled, w.attempt(ctx, "203.0.113.7", "thief", secret))
 	})
+}
+
+// PROT-22: a cache that can put deletes off is asked to, and any other deletes at once.
+func TestSuccessClearsSoon(t *testing.T) {
+	t.Parallel()
+	for name, can := range map[string]bool{"a cache that can": true, "one that cannot": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			put := putsOff{Cache: cache.NewMemory(cache.MemoryConfig{})}
+			w := found(t, rostertest.Open(t, rostertest.SQLite), func(cfg *usersrepo.Config) {
+				if cfg.Cache = &put; !can {
+					cfg.Cache = struct{ cache.Cache }{&put}
+				}
+			})
+			w.add(t, person("annie", "", ""), roster.WithPassword(secret))
+			same(t, "", w.attempt(t.Context(), "203.0.113.7", "annie", secret))
+			calls := [2]int64{0, 1}
+			if can {
+				calls = [2]int64{1, 0}
+			}
+			same(t, calls, [2]int64{put.soon.Load(), put.deleted.Load()})
+		})
+	}
+}
+
+// putsOff is a cache.SoonDeleter that counts.
+type putsOff struct {
+	cache.Cache
+	soon, deleted atomic.Int64
+}
+
+func (p *putsOff) Delete(ctx context.Context, keys ...string) error {
+	p.deleted.Add(1)
+	return p.Cache.Delete(ctx, keys...)
+}
+
+// DeleteSoon implements cache.SoonDeleter.
+func (p *putsOff) DeleteSoon(ctx context.Context, keys ...string) error {
+	p.soon.Add(1)
+	return p.Cache.Delete(ctx, keys...)
 }
 
 // PROT-15: what a locked address asks for is not judged, and does not lock out whom it asks for.

@@ -158,25 +158,25 @@ func (c *Core[U]) peek(ctx context.Context, limits ...cache.Limit) (counts []cac
 	return counts, nil
 }
 
-// forget deletes counters in the cache, and in the database if it was counted there lately: a cache that is full refuses to count,
-// and yet deletes.
+// forget deletes counters.
 func (c *Core[U]) forget(ctx context.Context, keys ...string) error {
-	return c.forgetBy(ctx, counters.Delete, keys)
+	return c.forgetBy(ctx, keys, func(by counters) error { return by.Delete(ctx, keys...) })
 }
 
 // forgetSoon is forget for what nobody waits for.
 func (c *Core[U]) forgetSoon(ctx context.Context, keys ...string) error {
-	return c.forgetBy(ctx, func(by counters, ctx context.Context, keys ...string) error {
+	return c.forgetBy(ctx, keys, func(by counters) error {
 		if by, ok := by.(cache.SoonDeleter); ok {
 			return by.DeleteSoon(ctx, keys...)
 		}
 		return by.Delete(ctx, keys...)
-	}, keys)
+	})
 }
 
-func (c *Core[U]) forgetBy(ctx context.Context, del func(by counters, ctx context.Context, keys ...string) error, keys []string) error {
-	err := c.count(ctx, func(by counters) error { return del(by, ctx, keys...) })
-	if err != nil || !c.countedStoredLately() {
+// forgetBy runs what deletes counters, and deletes them in the database too if it was counted there lately: a cache that is full
+// refuses to count, and yet deletes.
+func (c *Core[U]) forgetBy(ctx context.Context, keys []string, del func(counters) error) error {
+	if err := c.count(ctx, del); err != nil || !c.countedStoredLately() {
 		return err
 	}
 	return StoredCounters{c.Store, c.now}.Delete(ctx, keys...)

@@ -38,7 +38,8 @@ type ProtectionOps interface {
 	RecordLoginFailure(ctx context.Context, ip, login string, id *roster.ID, reason roster.LoginFailure) error
 
 	// RecordLoginSuccess forgets the failures of a login string, of it together with an address, and of the account unless
-	// they have closed its password; never those of the address itself.
+	// they have closed its password; never those of the address itself. With Redis other processes may count them for a
+	// moment more.
 	RecordLoginSuccess(ctx context.Context, ip, login string, id roster.ID) error
 
 	// ListLockouts returns a page of what is locked now, the newest first, subjects masked. Users need lockouts:read.

@@ -36,7 +36,8 @@ type Config struct {
 	// AutoMigrate applies pending migrations and adds the struct's missing columns at Init: for demonstrations and
 	// tests. Programs in earnest run "roster migrate up --no-columns" and migrations of their own.
 	AutoMigrate bool
-	// Cache counts and limits; nil: in the memory of this process. Several nodes need a shared one.
+	// Cache counts and limits; nil: in the memory of this process. Several nodes need a shared one. It may be a
+	// cache.SoonDeleter too.
 	Cache cache.Cache
 
 	// BaseURL is where people reach the program, with https; the links in mails begin with it.

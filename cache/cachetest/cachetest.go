@@ -63,6 +63,7 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 		"it stores once under a free key (STORE-33)":                  (*suite).setNX,
 		"it gives a value to one taker (STORE-33)":                    (*suite).takeValue,
 		"it deletes values and counters (STORE-33)":                   (*suite).deletes,
+		"it deletes soon, if it can (PROT-22)":                        (*suite).deletesSoon,
 		"it tells values from counters (STORE-44)":                    (*suite).kinds,
 		"it refuses what makes no sense (STORE-33)":                   (*suite).refusals,
 		"it minds a context that has ended":                           (*suite).ended,

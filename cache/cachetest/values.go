@@ -174,6 +174,27 @@ func (s *suite) deletes(t *attempt) {
 	}
 }
 
+func (s *suite) deletesSoon(t *attempt) {
+	c, ok := s.Cache.(cache.SoonDeleter)
+	if !ok {
+		return
+	}
+	value, limit := s.key("v"), cache.Limit{Key: s.key("c"), Max: 3, Window: time.Hour}
+	s.set(t, value, "x", time.Hour)
+	s.take(t, limit)
+	if err := c.DeleteSoon(t.Context(), value, limit.Key, s.key("missing")); err != nil {
+		t.Fatal(err)
+	}
+	s.holds(t, value, nil)
+	want(t, s.take(t, limit), 1, true)
+	if err := c.DeleteSoon(t.Context()); err != nil {
+		t.Errorf("DeleteSoon of nothing: %v", err)
+	}
+	if err := c.DeleteSoon(t.Context(), value, ""); !errors.Is(err, cache.ErrKey) {
+		t.Errorf("DeleteSoon of an empty key: %v", err)
+	}
+}
+
 func (s *suite) kinds(t *attempt) {
 	ctx := t.Context()
 	counter, value := s.key("counter"), s.key("value")
