@@ -41,7 +41,7 @@ func (r *Redis) deletePutOff() {
 // later holds keys that are to be deleted.
 type later struct {
 	within time.Duration
-	failed atomic.Bool // since the last Delete that could tell of it
+	failed atomic.Bool // a delete that was put off: the next is not, so that its caller is told
 
 	mu    sync.Mutex
 	keys  []string

@@ -30,7 +30,7 @@ func (r *Redis) send(ctx context.Context, cmds []*redis.Cmd) error {
 	return err
 }
 
-// exec sends two lists of commands in one round trip. The errors of the first, which is somebody else's, are not among its own.
+// exec sends two lists of commands in one round trip. Those of the first are other callers': it returns no error of theirs alone.
 func (r *Redis) exec(ctx context.Context, silent, cmds []*redis.Cmd) error {
 	if len(silent) == 0 && len(cmds) == 1 {
 		return failure(r.client.Process(ctx, once{cmds[0]}))
